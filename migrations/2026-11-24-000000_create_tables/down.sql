@@ -1,0 +1,13 @@
+DROP TABLE audit_events;
+DROP TABLE revisions;
+DROP TABLE settings;
+DROP TABLE sealed_secrets;
+DROP TABLE signing_keys;
+DROP TABLE revocations;
+DROP TABLE grants;
+DROP TABLE status_leases;
+DROP TABLE status_lists;
+DROP TABLE client_secrets;
+DROP TABLE clients;
+DROP TABLE resource_servers;
+DROP TABLE users;

@@ -1,0 +1,28 @@
+//! Error codes and the body that carries them (RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 8707 §2).
+
+use serde::{Deserialize, Serialize};
+
+/// The `error` member. The order is that of the RFCs.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    InvalidRequest,
+    InvalidClient,
+    InvalidGrant,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+    InvalidScope,
+    /// RFC 8707 §2.
+    InvalidTarget,
+    /// RFC 6749 §4.1.2.1 names these two for the authorization endpoint, whose redirect has no status code; here they
+    /// say in the body what the status (503, 500) says.
+    TemporarilyUnavailable,
+    ServerError,
+}
+
+/// The body of every refusal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ErrorBody {
+    pub error: ErrorCode,
+    pub error_description: std::borrow::Cow<'static, str>,
+}

@@ -1,0 +1,213 @@
+//! What differs between PostgreSQL and SQLite, each difference behind a name that says the need.
+//!
+//! A query's body is written once; the `on!` macro expands it for each connection type. `diesel`'s own multi-backend
+//! connection would lose uuid, timestamptz, jsonb and ON CONFLICT.
+
+mod notices;
+mod postgres;
+mod sqlite;
+mod types;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
+
+use super::Error;
+pub use notices::Notices;
+pub(super) use postgres::Target;
+pub(super) use sqlite::PRAGMAS;
+pub use types::{Bind, DbJson, DbTime, DbUuid, Json, Spelled};
+
+type SqliteConnection = SyncConnectionWrapper<diesel::SqliteConnection>;
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A `postgres://` URL, which may hold a password.
+    Postgres(String),
+    /// A file, made where it is missing.
+    Sqlite(PathBuf),
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(_) => f.write_str("PostgreSQL"),
+            Self::Sqlite(path) => write!(f, "SQLite in {}", path.display()),
+        }
+    }
+}
+
+/// The database of one process: its connections, opened as they are needed.
+#[derive(Clone)]
+pub struct Store {
+    pools: Pools,
+    database: Database,
+}
+
+#[derive(Clone)]
+enum Pools {
+    Postgres(Pool<AsyncPgConnection>),
+    /// SQLite has one writer at a time; queueing for it here is fair, where its own busy handler sleeps and polls.
+    Sqlite {
+        readers: Pool<SqliteConnection>,
+        writer: Pool<SqliteConnection>,
+    },
+}
+
+/// A connection from the pool. It goes back by itself.
+pub enum Connection {
+    Postgres(Object<AsyncPgConnection>),
+    Sqlite(Object<SqliteConnection>),
+}
+
+/// Runs one query body on whichever database the connection leads to.
+macro_rules! on {
+    ($connection:expr, $c:ident => $body:expr) => {
+        match $connection {
+            $crate::store::Connection::Postgres(object) => {
+                let $c: &mut diesel_async::AsyncPgConnection = &mut *object;
+                $body.await
+            }
+            $crate::store::Connection::Sqlite(object) => {
+                let $c = &mut **object;
+                $body.await
+            }
+        }
+    };
+}
+pub(in crate::store) use on;
+
+/// What only one instance at a time may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exclusive {
+    /// Adding a signing key.
+    Rotation,
+    /// Making the secrets of a new issuer.
+    Initialisation,
+    /// Opening a new status list.
+    StatusList,
+}
+
+impl Store {
+    /// Prepares the pools. No connection is opened yet, so this succeeds with the database down.
+    ///
+    /// # Errors
+    /// When the URL cannot be understood or its certificate authorities cannot be read.
+    pub fn open(database: Database, size: usize) -> Result<Self, Error> {
+        let pools = match &database {
+            Database::Postgres(url) => Pools::Postgres(postgres::pool(url, size)?),
+            Database::Sqlite(path) => {
+                Pools::Sqlite { readers: sqlite::pool(path, size)?, writer: sqlite::pool(path, 1)? }
+            }
+        };
+        Ok(Self { pools, database })
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// A connection to read with.
+    pub async fn reading(&self) -> Result<Connection, Error> {
+        match &self.pools {
+            Pools::Postgres(pool) => Ok(Connection::Postgres(pool.get().await.map_err(unavailable)?)),
+            Pools::Sqlite { readers, .. } => Ok(Connection::Sqlite(readers.get().await.map_err(unavailable)?)),
+        }
+    }
+
+    /// A connection for one writing statement, which is a transaction by itself.
+    pub async fn writing(&self) -> Result<Connection, Error> {
+        match &self.pools {
+            Pools::Postgres(_) => self.reading().await,
+            Pools::Sqlite { writer, .. } => Ok(Connection::Sqlite(writer.get().await.map_err(unavailable)?)),
+        }
+    }
+
+    /// Runs `body` in a transaction: committed when it answers `Ok`, undone when it answers `Err`. An outcome that must
+    /// be kept although the request is refused (a replayed refresh token revokes its grant) is therefore an `Ok`.
+    ///
+    /// Never wrap this in a timeout: a future dropped inside a transaction holds its row locks until the connection is
+    /// used again.
+    pub async fn transaction<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Connection) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let mut connection = self.writing().await?;
+        match &mut connection {
+            Connection::Postgres(object) => begin(&mut **object).await?,
+            Connection::Sqlite(object) => sqlite::begin_immediate(object).await?,
+        }
+        match body(&mut connection).await {
+            Ok(value) => {
+                on!(&mut connection, c => commit(c))?;
+                Ok(value)
+            }
+            Err(refused) => {
+                // A rollback that fails leaves a broken connection, which the pool throws away; the database has then
+                // undone the transaction itself. The first error is the one to tell.
+                let _ = on!(&mut connection, c => rollback(c));
+                Err(refused)
+            }
+        }
+    }
+
+    /// A transaction that no other instance runs at the same time. Look again inside it: another instance may have
+    /// done the work while this one waited.
+    pub async fn exclusively<T, E, F>(&self, what: Exclusive, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Connection) -> Result<T, E>,
+        E: From<Error>,
+    {
+        self.transaction(async |connection: &mut Connection| {
+            // In SQLite an immediate transaction excludes every other writer already.
+            if let Connection::Postgres(object) = &mut *connection {
+                postgres::lock(object, what as i64).await?;
+            }
+            body(connection).await
+        })
+        .await
+    }
+
+    /// Throws away idle connections, so that the next ones are new.
+    pub fn forget_idle_connections(&self) {
+        match &self.pools {
+            Pools::Postgres(pool) => drop(pool.retain(|_, _| false)),
+            Pools::Sqlite { readers, writer } => {
+                drop(readers.retain(|_, _| false));
+                drop(writer.retain(|_, _| false));
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Tells other instances that `topic` changed, when the transaction commits.
+    pub(in crate::store) async fn notify(&mut self, topic: &str) -> Result<(), Error> {
+        match self {
+            Self::Postgres(object) => postgres::notify(object, topic).await,
+            // Other processes on the file poll the revision row.
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+}
+
+async fn begin<C: AsyncConnection>(connection: &mut C) -> Result<(), Error> {
+    Ok(C::TransactionManager::begin_transaction(connection).await?)
+}
+
+async fn commit<C: AsyncConnection>(connection: &mut C) -> Result<(), Error> {
+    Ok(C::TransactionManager::commit_transaction(connection).await?)
+}
+
+async fn rollback<C: AsyncConnection>(connection: &mut C) -> Result<(), Error> {
+    Ok(C::TransactionManager::rollback_transaction(connection).await?)
+}
+
+fn unavailable(error: PoolError) -> Error {
+    Error::Unavailable(error.to_string())
+}

@@ -1,0 +1,48 @@
+//! SQLite: the embedded database, for one serving process and the command line beside it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::ConnectionError;
+use diesel::connection::AnsiTransactionManager;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
+use futures_util::FutureExt as _;
+
+use super::{Error, SqliteConnection};
+
+/// Pragmas are a connection's own, so each new one gets them. FULL: what was acknowledged survives a power cut, which
+/// refresh-token rotation depends on.
+pub(in crate::store) const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
+
+pub(super) fn pool(path: &Path, size: usize) -> Result<Pool<SqliteConnection>, Error> {
+    let path = path.to_str().ok_or_else(|| Error::Failed("the database's path is not UTF-8".to_owned()))?.to_owned();
+    let mut config = ManagerConfig::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|path| {
+        let path = path.to_owned();
+        async move {
+            let mut connection = SqliteConnection::establish(&path).await?;
+            connection.batch_execute(PRAGMAS).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+            Ok(connection)
+        }
+        .boxed()
+    });
+    Pool::builder(AsyncDieselConnectionManager::<SqliteConnection>::new_with_config(path, config))
+        .max_size(size)
+        .wait_timeout(Some(Duration::from_secs(5)))
+        .runtime(deadpool::Runtime::Tokio1)
+        .build()
+        .map_err(|error| Error::Failed(error.to_string()))
+}
+
+/// Takes the write lock at once. A transaction that reads first and writes later can be refused half-way when another
+/// process wrote in between.
+pub(super) async fn begin_immediate(connection: &mut Object<SqliteConnection>) -> Result<(), Error> {
+    connection
+        .spawn_blocking(|connection| AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE"))
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Grants: one approval each, the family that every token of it points to.
+//!
+//! A refresh token is a generation of its grant. Redeeming one is one guarded UPDATE: the database decides every race.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::backend::on;
+use super::schema::grants;
+use super::{Bind, Connection, Error, Json, Spelled};
+use crate::protocol::scope::Scope;
+
+/// A row of `grants`.
+#[derive(Clone, Debug, Hash, Insertable, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = grants)]
+pub struct Grant {
+    #[diesel(serialize_as = Bind<Uuid>)]
+    pub id: Uuid,
+    #[diesel(serialize_as = Bind<Uuid>)]
+    pub client_id: Uuid,
+    #[diesel(serialize_as = Bind<Uuid>)]
+    pub user_id: Uuid,
+    pub audiences: Json<Vec<String>>,
+    pub scope: Spelled<Scope>,
+    pub generation: i64,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub created_at: DateTime<Utc>,
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub rotated_at: Option<DateTime<Utc>>,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub idle_expires_at: DateTime<Utc>,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub expires_at: DateTime<Utc>,
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub revoked_reason: Option<String>,
+    pub status_list_id: i64,
+    pub status_index: i64,
+}
+
+impl Grant {
+    /// Whether its refresh token is good at `now`.
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && now < self.idle_expires_at && now < self.expires_at
+    }
+}
+
+/// One redemption: who presents which generation, when, and how long the grant may then lie idle.
+#[derive(Clone, Copy, Debug)]
+pub struct Redemption {
+    pub grant: Uuid,
+    pub client: Uuid,
+    pub generation: i64,
+    pub now: DateTime<Utc>,
+    pub idle_until: DateTime<Utc>,
+}
+
+/// Which grants an administrator asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection {
+    pub grant: Option<Uuid>,
+    pub user: Option<Uuid>,
+    pub client: Option<Uuid>,
+    /// Leaves out the revoked and expired.
+    pub live_at: Option<DateTime<Utc>>,
+}
+
+pub async fn insert(connection: &mut Connection, grant: &Grant) -> Result<(), Error> {
+    on!(connection, c => diesel::insert_into(grants::table).values(grant.clone()).execute(c))?;
+    Ok(())
+}
+
+pub async fn find(connection: &mut Connection, id: Uuid) -> Result<Option<Grant>, Error> {
+    Ok(on!(connection, c => grants::table.find(Bind(id)).select(Grant::as_select()).first(c)).optional()?)
+}
+
+/// Takes the presented generation: `Some` for the one request that wins, whose grant then stands at the next one.
+///
+/// A database that lost its newest writes (a failover to an asynchronous standby, a restored backup) may stand behind the
+/// generation presented. The caller has checked the token's MAC, so this issuer did hand it out, and nothing newer was:
+/// `<=` lets such a session live on. A replay is always of a generation *before* the recorded one.
+pub async fn redeem(connection: &mut Connection, redemption: Redemption) -> Result<Option<Grant>, Error> {
+    let Redemption { grant, client, generation, now, idle_until } = redemption;
+    let redeemable = grants::table
+        .filter(grants::id.eq(Bind(grant)))
+        .filter(grants::client_id.eq(Bind(client)))
+        .filter(grants::generation.le(generation))
+        .filter(grants::revoked_at.is_null())
+        .filter(grants::idle_expires_at.gt(Bind(now)))
+        .filter(grants::expires_at.gt(Bind(now)));
+    Ok(on!(connection, c => diesel::update(redeemable)
+        .set((
+            grants::generation.eq(generation + 1),
+            grants::rotated_at.eq(Bind(now)),
+            grants::idle_expires_at.eq(Bind(idle_until)),
+        ))
+        .returning(Grant::as_returning()).get_result(c))
+    .optional()?)
+}
+
+/// Marks what is selected as revoked; `reason` tells an administrator why. Answers the grants that this call revoked.
+pub async fn mark_revoked(
+    connection: &mut Connection,
+    selection: Selection,
+    now: DateTime<Utc>,
+    reason: &str,
+) -> Result<Vec<Grant>, Error> {
+    let change = (grants::revoked_at.eq(Bind(now)), grants::revoked_reason.eq(reason));
+    Ok(on!(connection, c => {
+        let mut update = diesel::update(grants::table).filter(grants::revoked_at.is_null()).into_boxed();
+        if let Some(id) = selection.grant {
+            update = update.filter(grants::id.eq(Bind(id)));
+        }
+        if let Some(user) = selection.user {
+            update = update.filter(grants::user_id.eq(Bind(user)));
+        }
+        if let Some(client) = selection.client {
+            update = update.filter(grants::client_id.eq(Bind(client)));
+        }
+        update.set(change).returning(Grant::as_returning()).get_results(c)
+    })?)
+}
+
+/// Grants in the order of their making, those behind `after`.
+pub async fn list(
+    connection: &mut Connection,
+    selection: Selection,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Grant>, Error> {
+    Ok(on!(connection, c => {
+        let mut query = grants::table.filter(grants::id.gt(Bind(after))).into_boxed();
+        if let Some(id) = selection.grant {
+            query = query.filter(grants::id.eq(Bind(id)));
+        }
+        if let Some(user) = selection.user {
+            query = query.filter(grants::user_id.eq(Bind(user)));
+        }
+        if let Some(client) = selection.client {
+            query = query.filter(grants::client_id.eq(Bind(client)));
+        }
+        if let Some(now) = selection.live_at {
+            query = query
+                .filter(grants::revoked_at.is_null())
+                .filter(grants::idle_expires_at.gt(Bind(now)))
+                .filter(grants::expires_at.gt(Bind(now)));
+        }
+        query.order(grants::id).limit(limit).select(Grant::as_select()).load(c)
+    })?)
+}
+
+/// Removes the rows of a user's or client's grants. Their status bits stay set through `revocations`.
+pub async fn delete(connection: &mut Connection, selection: Selection) -> Result<(), Error> {
+    if let Some(user) = selection.user {
+        on!(connection, c => diesel::delete(grants::table.filter(grants::user_id.eq(Bind(user)))).execute(c))?;
+    }
+    if let Some(client) = selection.client {
+        on!(connection, c => diesel::delete(grants::table.filter(grants::client_id.eq(Bind(client)))).execute(c))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Bringing the database to this program's schema, one process at a time.
+
+use std::path::Path;
+
+use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::{Connection as _, ConnectionError};
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::backend::{Database, PRAGMAS, Target};
+use super::{Error, Store};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+
+/// Serialises migrations of one PostgreSQL database: "sgntmigr".
+const LOCK: i64 = 0x7367_6e74_6d69_6772;
+
+/// Where a database's schema stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Schema {
+    /// As this program wants it; `applied` migrations were run just now.
+    Current { applied: usize },
+    /// Migrations that this program would run.
+    Behind { pending: usize },
+    /// The database has a migration that this program does not know: a newer signet made it.
+    Newer { unknown: String },
+}
+
+/// What to do with the migrations of a database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Look,
+    Run,
+    /// Undoes every migration: for the test that proves that each can be undone.
+    #[cfg(test)]
+    Revert,
+}
+
+impl Store {
+    /// Runs what is missing. Where the database is newer, it is left alone.
+    pub async fn migrate(&self) -> Result<Schema, Error> {
+        self.migrations(Task::Run).await
+    }
+
+    pub async fn schema(&self) -> Result<Schema, Error> {
+        self.migrations(Task::Look).await
+    }
+
+    /// diesel's migrations block, and its asynchronous harness wants a runtime of several threads: so they get a thread
+    /// and a connection of their own.
+    async fn migrations(&self, task: Task) -> Result<Schema, Error> {
+        let database = self.database().clone();
+        tokio::task::spawn_blocking(move || match database {
+            Database::Postgres(url) => postgres(&url, task),
+            Database::Sqlite(path) => sqlite(&path, task),
+        })
+        .await
+        .map_err(|error| Error::Failed(error.to_string()))?
+    }
+}
+
+fn postgres(url: &str, task: Task) -> Result<Schema, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Failed(error.to_string()))?;
+    runtime.block_on(async {
+        let mut connection: AsyncPgConnection = Target::parse(url)?.connect().await.map_err(refused)?;
+        if task != Task::Look {
+            // A session lock, for the harness opens a transaction for each migration. A second instance waits here and
+            // then finds nothing to do. It ends with the connection.
+            connection
+                .batch_execute(&format!(
+                    "SET lock_timeout = '120s'; SET statement_timeout = 0; SELECT pg_advisory_lock({LOCK})"
+                ))
+                .await?;
+        }
+        carry_out(&mut AsyncMigrationHarness::new(connection), task)
+    })
+}
+
+fn sqlite(path: &Path, task: Task) -> Result<Schema, Error> {
+    let failed = |error: std::io::Error| Error::Failed(format!("{}: {error}", path.display()));
+    let path = path.to_str().ok_or_else(|| Error::Failed("the database's path is not UTF-8".to_owned()))?;
+    // A transaction a migration does not keep two processes from running the same one; a lock on a file beside does.
+    let lock =
+        std::fs::OpenOptions::new().create(true).append(true).open(format!("{path}.migrating")).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    let mut connection = diesel::SqliteConnection::establish(path).map_err(refused)?;
+    diesel::connection::SimpleConnection::batch_execute(&mut connection, PRAGMAS)?;
+    carry_out(&mut connection, task)
+}
+
+fn carry_out<DB: diesel::backend::Backend>(
+    harness: &mut impl MigrationHarness<DB>,
+    task: Task,
+) -> Result<Schema, Error> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::Failed(format!("migrations: {error}"));
+    let known: Vec<Box<dyn Migration<DB>>> = MIGRATIONS.migrations().map_err(failed)?;
+    let applied: Vec<MigrationVersion<'static>> = harness.applied_migrations().map_err(failed)?;
+    let is_known =
+        |version: &&MigrationVersion<'_>| known.iter().any(|migration| migration.name().version() == **version);
+    if let Some(unknown) = applied.iter().find(|version| !is_known(version)) {
+        return Ok(Schema::Newer { unknown: unknown.to_string() });
+    }
+    match task {
+        #[cfg(test)]
+        Task::Revert => {
+            harness.revert_all_migrations(MIGRATIONS).map_err(failed)?;
+            Ok(Schema::Behind { pending: known.len() })
+        }
+        Task::Look if applied.len() < known.len() => Ok(Schema::Behind { pending: known.len() - applied.len() }),
+        Task::Look => Ok(Schema::Current { applied: 0 }),
+        Task::Run => {
+            let run = harness.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+            Ok(Schema::Current { applied: run.len() })
+        }
+    }
+}
+
+fn refused(error: ConnectionError) -> Error {
+    Error::Unavailable(error.to_string())
+}

@@ -1,0 +1,148 @@
+//! The tables, as the migrations make them. A test compares this file with a migrated database.
+
+use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
+
+macro_rules! tables {
+    ($($name:ident ($($key:ident),+) { $($column:ident -> $type:ty,)+ })+) => {
+        $(table! {
+            use diesel::sql_types::*;
+            use crate::store::backend::{DbJson, DbTime, DbUuid};
+            $name ($($key),+) { $($column -> $type,)+ }
+        })+
+        allow_tables_to_appear_in_same_query!($($name,)+);
+
+        /// Every table and its columns, for the test that compares them with the migrated database.
+        #[cfg(test)]
+        pub const TABLES: &[(&str, &[&str])] = &[$((stringify!($name), &[$(stringify!($column)),+])),+];
+    };
+}
+
+tables! {
+    users (id) {
+        id -> DbUuid,
+        username -> Text,
+        canonical_username -> Text,
+        email -> Nullable<Text>,
+        password_hash -> Nullable<Text>,
+        created_at -> DbTime,
+        password_changed_at -> DbTime,
+        last_login_at -> Nullable<DbTime>,
+        disabled_at -> Nullable<DbTime>,
+    }
+    resource_servers (id) {
+        id -> DbUuid,
+        audience -> Text,
+        scope -> Text,
+        access_token_lifetime -> Nullable<BigInt>,
+        signing_algorithm -> Text,
+        former_signing_algorithm -> Nullable<Text>,
+        signing_algorithm_since -> Nullable<DbTime>,
+        secret_hash -> Binary,
+        previous_secret_hash -> Nullable<Binary>,
+        previous_secret_expires_at -> Nullable<DbTime>,
+        created_at -> DbTime,
+        disabled_at -> Nullable<DbTime>,
+    }
+    clients (id) {
+        id -> DbUuid,
+        client_id -> Text,
+        token_endpoint_auth_method -> Text,
+        grant_types -> DbJson,
+        scope -> Text,
+        audiences -> DbJson,
+        access_token_lifetime -> Nullable<BigInt>,
+        refresh_idle_lifetime -> Nullable<BigInt>,
+        refresh_absolute_lifetime -> Nullable<BigInt>,
+        created_at -> DbTime,
+        disabled_at -> Nullable<DbTime>,
+    }
+    client_secrets (id) {
+        id -> DbUuid,
+        client_id -> DbUuid,
+        secret_hash -> Binary,
+        created_at -> DbTime,
+        expires_at -> Nullable<DbTime>,
+    }
+    status_lists (id) {
+        id -> BigInt,
+        size -> BigInt,
+        allocated -> BigInt,
+        created_at -> DbTime,
+    }
+    status_leases (id) {
+        id -> DbUuid,
+        status_list_id -> BigInt,
+        client_id -> Nullable<DbUuid>,
+        first_index -> BigInt,
+        size -> BigInt,
+        leased_at -> DbTime,
+    }
+    grants (id) {
+        id -> DbUuid,
+        client_id -> DbUuid,
+        user_id -> DbUuid,
+        audiences -> DbJson,
+        scope -> Text,
+        generation -> BigInt,
+        created_at -> DbTime,
+        rotated_at -> Nullable<DbTime>,
+        idle_expires_at -> DbTime,
+        expires_at -> DbTime,
+        revoked_at -> Nullable<DbTime>,
+        revoked_reason -> Nullable<Text>,
+        status_list_id -> BigInt,
+        status_index -> BigInt,
+    }
+    revocations (id) {
+        id -> DbUuid,
+        status_list_id -> BigInt,
+        first_index -> BigInt,
+        last_index -> BigInt,
+        revoked_at -> DbTime,
+        expires_at -> DbTime,
+    }
+    signing_keys (kid) {
+        kid -> Text,
+        algorithm -> Text,
+        public_jwk -> DbJson,
+        sealed_private_key -> Binary,
+        created_at -> DbTime,
+        active_at -> DbTime,
+        revoked_at -> Nullable<DbTime>,
+    }
+    sealed_secrets (name, version) {
+        name -> Text,
+        version -> BigInt,
+        ciphertext -> Binary,
+        created_at -> DbTime,
+    }
+    settings (id) {
+        id -> BigInt,
+        access_token_lifetime -> BigInt,
+        refresh_idle_lifetime -> BigInt,
+        refresh_absolute_lifetime -> BigInt,
+        retry_window -> BigInt,
+        key_rotation_interval -> BigInt,
+        key_publication_period -> BigInt,
+        key_retention -> BigInt,
+        jwks_max_age -> BigInt,
+    }
+    revisions (topic) {
+        topic -> Text,
+        revision -> BigInt,
+    }
+    audit_events (id) {
+        id -> DbUuid,
+        at -> DbTime,
+        actor -> Text,
+        action -> Text,
+        target -> Text,
+        details -> DbJson,
+        address -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+    }
+}
+
+joinable!(client_secrets -> clients (client_id));
+joinable!(grants -> clients (client_id));
+joinable!(grants -> users (user_id));

@@ -1,0 +1,48 @@
+//! Signing keys, their private halves sealed. A key's state is not stored: it follows from these times.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::backend::on;
+use super::schema::signing_keys;
+use super::{Bind, Connection, Error, Json, Spelled};
+use crate::protocol::jwk::{Algorithm, PublicJwk};
+
+/// A row of `signing_keys`.
+#[derive(Clone, Debug, Hash, Insertable, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = signing_keys)]
+pub struct SigningKey {
+    pub kid: String,
+    pub algorithm: Spelled<Algorithm>,
+    pub public_jwk: Json<PublicJwk>,
+    pub sealed_private_key: Vec<u8>,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub created_at: DateTime<Utc>,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub active_at: DateTime<Utc>,
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+pub async fn insert(connection: &mut Connection, key: &SigningKey) -> Result<(), Error> {
+    on!(connection, c => diesel::insert_into(signing_keys::table).values(key.clone()).execute(c))?;
+    Ok(())
+}
+
+/// Every key, the oldest first.
+pub async fn all(connection: &mut Connection) -> Result<Vec<SigningKey>, Error> {
+    Ok(on!(connection, c => signing_keys::table
+        .order((signing_keys::active_at, signing_keys::kid))
+        .select(SigningKey::as_select()).load(c))?)
+}
+
+pub async fn set_active_at(connection: &mut Connection, kid: &str, at: DateTime<Utc>) -> Result<(), Error> {
+    on!(connection, c => diesel::update(signing_keys::table.find(kid)).set(signing_keys::active_at.eq(Bind(at))).execute(c))?;
+    Ok(())
+}
+
+pub async fn delete(connection: &mut Connection, kid: &str) -> Result<(), Error> {
+    on!(connection, c => diesel::delete(signing_keys::table.find(kid)).execute(c))?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Status lists: which indexes are taken (lists and leases), and which are revoked (ranges).
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::backend::on;
+use super::schema::{revocations, status_leases, status_lists};
+use super::{Bind, Connection, Error};
+
+/// A row of `status_lists`.
+#[derive(Clone, Copy, Debug, Hash, Insertable, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = status_lists)]
+pub struct StatusList {
+    pub id: i64,
+    pub size: i64,
+    pub allocated: i64,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub created_at: DateTime<Utc>,
+}
+
+/// A row of `status_leases`: a block of indexes that one instance hands out.
+#[derive(Clone, Copy, Debug, Hash, Insertable, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = status_leases)]
+pub struct StatusLease {
+    #[diesel(serialize_as = Bind<Uuid>)]
+    pub id: Uuid,
+    pub status_list_id: i64,
+    /// The client whose own tokens take the indexes; absent where grants do.
+    #[diesel(serialize_as = Bind<Option<Uuid>>)]
+    pub client_id: Option<Uuid>,
+    pub first_index: i64,
+    pub size: i64,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub leased_at: DateTime<Utc>,
+}
+
+/// A row of `revocations`: `first_index` to `last_index`, both included, are invalid.
+#[derive(Clone, Copy, Debug, Hash, Insertable, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = revocations)]
+pub struct Revocation {
+    #[diesel(serialize_as = Bind<Uuid>)]
+    pub id: Uuid,
+    pub status_list_id: i64,
+    pub first_index: i64,
+    pub last_index: i64,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub revoked_at: DateTime<Utc>,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Takes the next `size` indexes of the newest list. `None` when it has not so many left, or there is no list.
+pub async fn take(connection: &mut Connection, size: i64) -> Result<Option<(i64, i64)>, Error> {
+    let newest = status_lists::table.select(status_lists::id).order(status_lists::id.desc());
+    let Some(list) = on!(connection, c => newest.first::<i64>(c)).optional()? else { return Ok(None) };
+    let room = status_lists::table
+        .filter(status_lists::id.eq(list))
+        .filter((status_lists::allocated + size).le(status_lists::size));
+    let taking = diesel::update(room)
+        .set(status_lists::allocated.eq(status_lists::allocated + size))
+        .returning(status_lists::allocated);
+    let allocated = on!(connection, c => taking.get_result::<i64>(c)).optional()?;
+    Ok(allocated.map(|allocated| (list, allocated - size)))
+}
+
+/// Opens a list behind the newest one.
+pub async fn open_list(connection: &mut Connection, size: i64, now: DateTime<Utc>) -> Result<(), Error> {
+    let newest = status_lists::table.select(status_lists::id).order(status_lists::id.desc());
+    let last = on!(connection, c => newest.first::<i64>(c)).optional()?.unwrap_or(0);
+    let list = StatusList { id: last + 1, size, allocated: 0, created_at: now };
+    on!(connection, c => diesel::insert_into(status_lists::table).values(list).execute(c))?;
+    Ok(())
+}
+
+pub async fn insert_lease(connection: &mut Connection, lease: &StatusLease) -> Result<(), Error> {
+    on!(connection, c => diesel::insert_into(status_leases::table).values(*lease).execute(c))?;
+    Ok(())
+}
+
+pub async fn leases_of(connection: &mut Connection, client: Uuid) -> Result<Vec<StatusLease>, Error> {
+    Ok(
+        on!(connection, c => status_leases::table.filter(status_leases::client_id.eq(Bind(client))).select(StatusLease::as_select()).load(c))?,
+    )
+}
+
+pub async fn insert_revocation(connection: &mut Connection, revocation: &Revocation) -> Result<(), Error> {
+    on!(connection, c => diesel::insert_into(revocations::table).values(*revocation).execute(c))?;
+    Ok(())
+}
+
+/// When the index was revoked, if it was.
+pub async fn revoked_at(connection: &mut Connection, list: i64, index: i64) -> Result<Option<DateTime<Utc>>, Error> {
+    let query = revocations::table
+        .filter(revocations::status_list_id.eq(list))
+        .filter(revocations::first_index.le(index))
+        .filter(revocations::last_index.ge(index))
+        .order(revocations::revoked_at)
+        .select(revocations::revoked_at);
+    Ok(on!(connection, c => query.first(c)).optional()?)
+}

@@ -1,0 +1,95 @@
+//! Users: who may log in.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::backend::on;
+use super::schema::users;
+use super::{Bind, Connection, Error};
+
+/// A row of `users`. It has no `Debug`, for it holds the password's hash.
+#[derive(Clone, Hash, Insertable, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub struct User {
+    #[diesel(serialize_as = Bind<Uuid>)]
+    pub id: Uuid,
+    pub username: String,
+    pub canonical_username: String,
+    pub email: Option<String>,
+    /// A PHC string.
+    pub password_hash: Option<String>,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub created_at: DateTime<Utc>,
+    #[diesel(serialize_as = Bind<DateTime<Utc>>)]
+    pub password_changed_at: DateTime<Utc>,
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub last_login_at: Option<DateTime<Utc>>,
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+pub async fn insert(connection: &mut Connection, user: &User) -> Result<(), Error> {
+    on!(connection, c => diesel::insert_into(users::table).values(user.clone()).execute(c))?;
+    Ok(())
+}
+
+pub async fn find(connection: &mut Connection, id: Uuid) -> Result<Option<User>, Error> {
+    Ok(on!(connection, c => users::table.find(Bind(id)).select(User::as_select()).first(c)).optional()?)
+}
+
+pub async fn find_by_name(connection: &mut Connection, canonical_username: &str) -> Result<Option<User>, Error> {
+    Ok(on!(connection, c => users::table.filter(users::canonical_username.eq(canonical_username)).select(User::as_select()).first(c)).optional()?)
+}
+
+/// Users in the order of their canonical names, those behind `after`.
+pub async fn list(connection: &mut Connection, after: &str, limit: i64) -> Result<Vec<User>, Error> {
+    Ok(on!(connection, c => users::table
+        .filter(users::canonical_username.gt(after))
+        .order(users::canonical_username)
+        .limit(limit)
+        .select(User::as_select()).load(c))?)
+}
+
+/// Records a login, provided that the user is still the one whose password was checked: not disabled, and with the same
+/// password. It locks the row, so that a password change running at the same time either comes first, and this answers
+/// `false`, or comes later and sees the grant that this login makes in the same transaction.
+pub async fn record_login(connection: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<bool, Error> {
+    let unchanged = users::table
+        .filter(users::id.eq(Bind(user.id)))
+        .filter(users::password_changed_at.eq(Bind(user.password_changed_at)))
+        .filter(users::disabled_at.is_null());
+    let login = diesel::update(unchanged).set(users::last_login_at.eq(Bind(now)));
+    Ok(on!(connection, c => login.execute(c))? == 1)
+}
+
+/// Replaces an outdated hash of the same password, unless the password was changed meanwhile.
+pub async fn rehash(connection: &mut Connection, user: &User, password_hash: &str) -> Result<(), Error> {
+    let unchanged = users::table
+        .filter(users::id.eq(Bind(user.id)))
+        .filter(users::password_changed_at.eq(Bind(user.password_changed_at)));
+    on!(connection, c => diesel::update(unchanged).set(users::password_hash.eq(password_hash)).execute(c))?;
+    Ok(())
+}
+
+pub async fn set_password(
+    connection: &mut Connection,
+    id: Uuid,
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let change = (users::password_hash.eq(password_hash), users::password_changed_at.eq(Bind(now)));
+    on!(connection, c => diesel::update(users::table.find(Bind(id))).set(change).execute(c))?;
+    Ok(())
+}
+
+pub async fn set_disabled(connection: &mut Connection, id: Uuid, at: Option<DateTime<Utc>>) -> Result<(), Error> {
+    on!(connection, c => diesel::update(users::table.find(Bind(id))).set(users::disabled_at.eq(Bind(at))).execute(c))?;
+    Ok(())
+}
+
+pub async fn delete(connection: &mut Connection, id: Uuid) -> Result<(), Error> {
+    on!(connection, c => diesel::delete(users::table.find(Bind(id))).execute(c))?;
+    Ok(())
+}
