@@ -1,7 +1,13 @@
 //! signet, an OAuth 2 token provider.
 
 pub mod clock;
+pub mod config;
 pub mod entropy;
+pub mod keys;
+pub mod oauth;
+pub mod password;
 pub mod protocol;
 pub mod secret;
+pub mod status;
 pub mod store;
+pub mod telemetry;

@@ -41,7 +41,8 @@ CREATE UNIQUE INDEX resource_servers_audience ON resource_servers (audience);
 CREATE TABLE clients (
     id uuid NOT NULL PRIMARY KEY,
     client_id text NOT NULL,
-    token_endpoint_auth_method text NOT NULL,
+    -- Absent: the client may present its secret either way.
+    token_endpoint_auth_method text,
     grant_types jsonb NOT NULL,
     scope text NOT NULL,
     -- Audiences of resource servers; the first is the default.

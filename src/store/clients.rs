@@ -18,7 +18,8 @@ pub struct Client {
     #[diesel(serialize_as = Bind<Uuid>)]
     pub id: Uuid,
     pub client_id: String,
-    pub token_endpoint_auth_method: Spelled<AuthMethod>,
+    /// Absent: a secret, presented either way.
+    pub token_endpoint_auth_method: Option<Spelled<AuthMethod>>,
     pub grant_types: Json<Vec<GrantType>>,
     pub scope: Spelled<Scope>,
     /// The first is the default.

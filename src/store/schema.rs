@@ -46,7 +46,7 @@ tables! {
     clients (id) {
         id -> DbUuid,
         client_id -> Text,
-        token_endpoint_auth_method -> Text,
+        token_endpoint_auth_method -> Nullable<Text>,
         grant_types -> DbJson,
         scope -> Text,
         audiences -> DbJson,

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::backend::on;
+use super::backend::{insert_all, on};
 use super::schema::{revocations, status_leases, status_lists};
 use super::{Bind, Connection, Error};
 
@@ -85,8 +85,8 @@ pub async fn leases_of(connection: &mut Connection, client: Uuid) -> Result<Vec<
     )
 }
 
-pub async fn insert_revocation(connection: &mut Connection, revocation: &Revocation) -> Result<(), Error> {
-    on!(connection, c => diesel::insert_into(revocations::table).values(*revocation).execute(c))?;
+pub async fn insert_revocations(connection: &mut Connection, rows: &[Revocation]) -> Result<(), Error> {
+    insert_all!(connection, revocations::table, rows);
     Ok(())
 }
 

@@ -81,6 +81,26 @@ macro_rules! on {
 }
 pub(in crate::store) use on;
 
+/// Inserts rows: many in one statement where that saves round trips (PostgreSQL), one by one where there are none.
+macro_rules! insert_all {
+    ($connection:expr, $table:expr, $rows:expr) => {
+        match $connection {
+            $crate::store::Connection::Postgres(object) => {
+                // A statement takes 65,535 values.
+                for batch in $rows.chunks(1000) {
+                    diesel::insert_into($table).values(batch.to_vec()).execute(&mut **object).await?;
+                }
+            }
+            $crate::store::Connection::Sqlite(object) => {
+                for row in $rows {
+                    diesel::insert_into($table).values(row.clone()).execute(&mut **object).await?;
+                }
+            }
+        }
+    };
+}
+pub(in crate::store) use insert_all;
+
 /// What only one instance at a time may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exclusive {

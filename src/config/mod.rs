@@ -1,0 +1,157 @@
+//! The configuration: read once, at the start, from the environment and an optional TOML file, and handed on as a
+//! [`Config`]. Nothing else reads the environment.
+//!
+//! Judges what can be judged without touching the world; whether a certificate parses or a database answers is said by
+//! those who use it. Lifetimes and the like are not here: an administrator changes them at run time, in the database.
+
+mod database_url;
+mod fault;
+mod names;
+mod reference;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+pub use database_url::DatabaseUrl;
+pub use fault::{Fault, Faults};
+pub use settings::Config;
+pub use source::Origin;
+pub use value::{Count, LogFilter, LogFormat, Tls};
+
+use crate::protocol::issuer::Issuer;
+use settings::Draft;
+use source::Sources;
+
+/// One setting as `signet doctor` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    pub variable: String,
+    /// As understood; of a secret only what is not secret.
+    pub value: String,
+    pub origin: Origin,
+}
+
+/// What [`Config::check_for_serve`] has found to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving<'a> {
+    pub issuer: &'a Issuer,
+    /// `None` if TLS is off.
+    pub tls: Option<TlsFiles<'a>>,
+}
+
+/// The two files that serving TLS takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsFiles<'a> {
+    pub cert: &'a Path,
+    pub key: &'a Path,
+}
+
+impl Config {
+    /// Reads the process environment and the file: `file`, else the one that `SIGNET_CONFIG` names, else none.
+    ///
+    /// The only place that reads the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, Faults> {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        let variables = std::env::vars_os();
+        Self::from_process(variables, file)
+    }
+
+    fn from_process(
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        file: Option<&Path>,
+    ) -> Result<Self, Faults> {
+        let mut sources = Sources::default();
+        for (name, value) in variables {
+            sources.add_variable(&name.to_string_lossy(), value.into_string());
+        }
+        match (file, sources.config.take()) {
+            (Some(path), _) => sources.read_file(path, "--config"),
+            (None, Some(path)) => sources.read_file(&path, names::CONFIG),
+            (None, None) => {}
+        }
+        Self::from_gathered(sources)
+    }
+
+    /// The same from given variables and the file's path and text: for tests, and for commands that override some.
+    /// `SIGNET_CONFIG` among the variables has no effect.
+    pub fn from_sources(
+        variables: impl IntoIterator<Item = (String, String)>,
+        file: Option<(&Path, &str)>,
+    ) -> Result<Self, Faults> {
+        let mut sources = Sources::default();
+        for (name, value) in variables {
+            sources.add_variable(&name, Ok(value));
+        }
+        if let Some((path, text)) = file {
+            sources.add_file(path, text);
+        }
+        Self::from_gathered(sources)
+    }
+
+    fn from_gathered(mut sources: Sources) -> Result<Self, Faults> {
+        let draft = Draft::read(&mut sources);
+        let mut faults = sources.faults;
+        faults.extend(contradictions(&draft));
+        let config = draft.finish(sources.origins);
+        Faults::none_or(faults, || config.expect("a setting is missing only after a fault"))
+    }
+
+    /// What serving needs beyond what single settings can say.
+    ///
+    /// An `http` issuer is for trying things out on one machine: passwords and tokens would cross a network in clear.
+    pub fn check_for_serve(&self) -> Result<Serving<'_>, Faults> {
+        let mut faults = Vec::new();
+        let expected = "the URL of this server, such as `https://auth.example.com`";
+        if self.issuer.is_none() {
+            faults.push(Fault::Missing { variable: "SIGNET_ISSUER", expected });
+        }
+        if self.issuer.as_ref().is_some_and(|issuer| !issuer.is_https()) {
+            if self.tls == Tls::On {
+                let reason = "is an http URL while TLS is served; expected https, or SIGNET_TLS=off";
+                faults.push(Fault::Contradiction { variable: "SIGNET_ISSUER", reason });
+            }
+            if !self.listen.ip().is_loopback() {
+                let reason = "is reachable from other machines while SIGNET_ISSUER is an http URL; expected a loopback \
+                              address, or an https issuer";
+                faults.push(Fault::Contradiction { variable: "SIGNET_LISTEN", reason });
+            }
+        }
+        if self.tls == Tls::On {
+            let expected = "the path of a PEM file, or SIGNET_TLS=off if a proxy in front ends TLS";
+            if self.tls_cert_file.is_none() {
+                faults.push(Fault::Missing { variable: "SIGNET_TLS_CERT_FILE", expected });
+            }
+            if self.tls_key_file.is_none() {
+                faults.push(Fault::Missing { variable: "SIGNET_TLS_KEY_FILE", expected });
+            }
+        }
+        let tls = self.tls_cert_file.as_deref().zip(self.tls_key_file.as_deref());
+        let tls = tls.map(|(cert, key)| TlsFiles { cert, key });
+        let issuer = self.issuer.as_ref();
+        Faults::none_or(faults, || Serving { issuer: issuer.expect("checked above"), tls })
+    }
+}
+
+/// What is wrong whatever the command: settings that deny each other. A setting that could not be read denies nothing.
+fn contradictions(draft: &Draft) -> Vec<Fault> {
+    let (Some(tls), Some(cert), Some(key)) = (draft.tls, &draft.tls_cert_file, &draft.tls_key_file) else {
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    let mut add = |variable, reason| faults.push(Fault::Contradiction { variable, reason });
+    if tls == Tls::Off {
+        let reason = "is given while SIGNET_TLS is off; expected one or the other";
+        cert.is_some().then(|| add("SIGNET_TLS_CERT_FILE", reason));
+        key.is_some().then(|| add("SIGNET_TLS_KEY_FILE", reason));
+    } else if cert.is_some() && key.is_none() {
+        add("SIGNET_TLS_CERT_FILE", "is given without SIGNET_TLS_KEY_FILE; expected both");
+    } else if key.is_some() && cert.is_none() {
+        add("SIGNET_TLS_KEY_FILE", "is given without SIGNET_TLS_CERT_FILE; expected both");
+    }
+    faults
+}

@@ -1,0 +1,137 @@
+//! The settings, each once: from this table come the fields of [`Config`], their parsing, the known names, the listing
+//! for the command line and the page in `docs/`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::database_url::DatabaseUrl;
+use super::source::{Origin, Sources};
+use super::value::{Count, LogFilter, LogFormat, Setting, Tls, cores};
+use super::{Described, names};
+use crate::protocol::issuer::Issuer;
+
+/// A setting as it is described to people.
+pub(super) struct Entry {
+    pub name: &'static str,
+    pub secret: bool,
+    pub expected: fn() -> String,
+    pub default: &'static str,
+    pub doc: &'static str,
+}
+
+impl Entry {
+    /// The keys that set it.
+    pub fn keys(&self) -> impl Iterator<Item = String> {
+        let file = self.secret.then(|| format!("{}_file", self.name));
+        [self.name.to_owned()].into_iter().chain(file)
+    }
+}
+
+/// A row is documentation, `name: kind = "default"`. What follows `=>` computes a default that is no constant from the
+/// settings above it; the text then only says what it is.
+macro_rules! settings {
+    ($( $(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:literal $(=> $computed:expr)?; )+) => {
+        /// The configuration of one process.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            $( $(#[doc = $doc])+ pub $name: $kind, )+
+            origins: BTreeMap<&'static str, Origin>,
+        }
+
+        pub(super) const TABLE: &[Entry] = &[$( Entry {
+            name: stringify!($name),
+            secret: <$kind as Setting>::SECRET,
+            expected: <$kind as Setting>::expected,
+            default: $default,
+            doc: concat!($($doc),+).trim_ascii(),
+        } ),+];
+
+        /// The settings that could be read, before it is known whether all could.
+        #[derive(Default)]
+        pub(super) struct Draft { $( pub $name: Option<$kind>, )+ }
+
+        impl Draft {
+            pub fn read(sources: &mut Sources) -> Self {
+                let mut draft = Self::default();
+                $(
+                    let default = settings!(@default $kind, $default $(, $computed)?);
+                    draft.$name = sources.take(stringify!($name), || default(&draft));
+                )+
+                draft
+            }
+
+            /// `None` if a setting could not be read.
+            pub fn finish(self, origins: BTreeMap<&'static str, Origin>) -> Option<Config> {
+                Some(Config { $( $name: self.$name?, )+ origins })
+            }
+        }
+
+        impl Config {
+            /// Every setting as it was understood, for `signet doctor`: secrets are hidden.
+            pub fn describe(&self) -> Vec<Described> {
+                vec![$( Described {
+                    variable: names::variable(stringify!($name)),
+                    value: self.$name.show(),
+                    origin: self.origins.get(stringify!($name)).cloned().unwrap_or(Origin::Default),
+                } ),+]
+            }
+        }
+    };
+    (@default $kind:ty, $default:literal) => {
+        |_: &Draft| -> Option<$kind> { Some(Setting::parse($default).expect("the table's default is valid")) }
+    };
+    (@default $kind:ty, $default:literal, $computed:expr) => {{
+        let default: fn(&Draft) -> Option<$kind> = $computed;
+        default
+    }};
+}
+
+settings! {
+    /// The URL that names this server in every token (`iss`) and in its metadata; endpoints lie below it. Needed by
+    /// `signet serve`.
+    issuer: Option<Issuer> = "none" => |_| Some(None);
+
+    /// The address and port that the token endpoint and the published documents are served on.
+    listen: SocketAddr = "127.0.0.1:8443";
+
+    /// The folder for what the server keeps on disk: the embedded database and the master key.
+    data_dir: PathBuf = "./signet-data";
+
+    /// The database. Without it, an SQLite file in the data folder, for one instance.
+    database_url: DatabaseUrl = "sqlite:<data_dir>/signet.db"
+        => |draft| Some(DatabaseUrl::Sqlite(draft.data_dir.as_ref()?.join("signet.db")));
+
+    /// How many connections to the database are open at most.
+    database_pool_size: Count<1, 1000> = "16";
+
+    /// The file with the key that seals the signing keys and other secrets in the database.
+    master_key_file: PathBuf = "<data_dir>/master.key"
+        => |draft| Some(draft.data_dir.as_ref()?.join("master.key"));
+
+    /// Whether to serve TLS; `off` is for a proxy on the same host or a private network that ends TLS itself.
+    tls: Tls = "on";
+
+    /// The certificate chain (PEM, the server's own certificate first). Needed by `signet serve` unless `tls` is `off`.
+    tls_cert_file: Option<PathBuf> = "none" => |_| Some(None);
+
+    /// The certificate's private key (PEM). Needed with `tls_cert_file`.
+    tls_key_file: Option<PathBuf> = "none" => |_| Some(None);
+
+    /// What is logged to standard error, as `tracing` filter directives.
+    log: LogFilter = "info";
+
+    /// How log lines are written: `text` for people, `json` for collectors.
+    log_format: LogFormat = "text";
+
+    /// How many threads serve HTTP.
+    workers: Count<1, 1024> = "one for each core" => |_| Some(Count::nearest(cores()));
+
+    /// How many passwords are hashed at a time; each takes 19 MiB and one core.
+    password_workers: Count<1, 1024> = "one for each core" => |_| Some(Count::nearest(cores()));
+
+    /// How many logins may wait for a password worker before more are answered 503. A hash takes about 16 ms, so the
+    /// default is a wait of about a second; 0 lets none wait.
+    password_queue: Count<0, 100_000> = "64 for each password worker"
+        => |draft| Some(Count::nearest(64 * draft.password_workers?.get()));
+}

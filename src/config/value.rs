@@ -1,0 +1,208 @@
+//! The kinds of value that a setting can have: how each is read from text, described and shown.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::database_url::DatabaseUrl;
+use crate::protocol::issuer::Issuer;
+
+/// A kind of value.
+pub trait Setting: Sized {
+    /// Whether the value is never printed, and may be given as the path of a file that holds it.
+    const SECRET: bool = false;
+
+    /// What to write, as the end of "expected …".
+    fn expected() -> String;
+
+    /// Reads text that is not empty. The error reads as "*the value* …" and holds nothing of a secret.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// The value as understood, in the notation that [`parse`](Self::parse) reads; a secret without what is secret.
+    fn show(&self) -> String;
+}
+
+/// A whole number between two bounds, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count<const MIN: usize, const MAX: usize>(usize);
+
+impl<const MIN: usize, const MAX: usize> Count<MIN, MAX> {
+    /// The number, or the bound that is nearest.
+    pub(super) fn nearest(number: usize) -> Self {
+        Self(number.clamp(MIN, MAX))
+    }
+
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> Setting for Count<MIN, MAX> {
+    fn expected() -> String {
+        format!("a whole number from {MIN} to {MAX}")
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(number) if (MIN..=MAX).contains(&number) => Ok(Self(number)),
+            Ok(_) => Err("is out of range".to_owned()),
+            Err(_) => Err("is not such a number".to_owned()),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// How many threads the machine runs at once, as far as this process may use them.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// A setting of two words: its variants and their spelling.
+macro_rules! either {
+    ($(#[$meta:meta])* $name:ident { $first:ident = $first_word:literal, $second:ident = $second_word:literal }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $first, $second }
+
+        impl Setting for $name {
+            fn expected() -> String {
+                concat!("`", $first_word, "` or `", $second_word, "`").to_owned()
+            }
+
+            fn parse(text: &str) -> Result<Self, String> {
+                match text {
+                    $first_word => Ok(Self::$first),
+                    $second_word => Ok(Self::$second),
+                    _ => Err("is neither".to_owned()),
+                }
+            }
+
+            fn show(&self) -> String {
+                match self { Self::$first => $first_word, Self::$second => $second_word }.to_owned()
+            }
+        }
+    };
+}
+
+either! {
+    /// Whether signet speaks TLS itself or leaves it to a proxy in front of it.
+    Tls { On = "on", Off = "off" }
+}
+
+either! {
+    /// How log lines are written: for eyes, or one JSON object a line for collectors.
+    LogFormat { Text = "text", Json = "json" }
+}
+
+/// A filter of log events that is known to be valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for LogFilter {
+    fn expected() -> String {
+        "a log filter such as `info` or `info,signet=debug`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match EnvFilter::builder().parse(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => Err("is not a log filter".to_owned()),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl Setting for Issuer {
+    fn expected() -> String {
+        "an https URL without query, fragment and user name (http only for a loopback host), such as \
+         `https://auth.example.com`"
+            .to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: <Self as std::str::FromStr>::Err| error.to_string())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for SocketAddr {
+    fn expected() -> String {
+        "an IP address and a port, such as `127.0.0.1:8443`, `0.0.0.0:8443` or `[::]:8443`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "is not an address to listen on".to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for DatabaseUrl {
+    const SECRET: bool = true;
+
+    fn expected() -> String {
+        "`postgres://USER:PASSWORD@HOST/DATABASE` or `sqlite:PATH`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+
+    fn show(&self) -> String {
+        self.without_secrets()
+    }
+}
+
+impl Setting for PathBuf {
+    fn expected() -> String {
+        "a path".to_owned()
+    }
+
+    /// Refuses text that spans lines: it is what a path should have led to (a key, a certificate), pasted.
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.chars().any(char::is_control) {
+            return Err("holds line breaks or control characters".to_owned());
+        }
+        Ok(Self::from(text))
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+/// A setting that may be absent.
+impl<T: Setting> Setting for Option<T> {
+    const SECRET: bool = T::SECRET;
+
+    fn expected() -> String {
+        T::expected()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        T::parse(text).map(Some)
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "(not set)".to_owned(), T::show)
+    }
+}

@@ -1,0 +1,246 @@
+//! The ring that this process signs with, and how it follows the database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use chrono::{DateTime, Duration, Utc};
+
+use super::lifecycle::{Schedule, State, rotation_due, spans};
+use super::master::MasterKeyRing;
+use super::ring::{OpenedKey, Ring, UnusableKey, open_pair};
+use super::seal::{self, SealError};
+use super::{GenerateError, GeneratedKey, generate};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::protocol::jwk::Algorithm;
+use crate::store::revisions::{self, Topic};
+use crate::store::settings::{self, Settings};
+use crate::store::signing_keys::{self, SigningKey};
+use crate::store::{self, Connection, Exclusive, Json, Spelled, Store, resource_servers};
+
+/// What keeps a key from being used or made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("signing key {kid}: {source}")]
+    Sealed { kid: String, source: SealError },
+    #[error("signing key {kid}: {source}")]
+    Unusable { kid: String, source: UnusableKey },
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+}
+
+/// The signing keys of one process.
+pub struct Keys {
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    master: Arc<MasterKeyRing>,
+    ring: ArcSwap<Ring>,
+    /// The revision that `ring` was read at.
+    revision: AtomicI64,
+}
+
+/// When a key that is made by command starts to sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// After the publication period, when every verifier knows it.
+    Published,
+    /// At once: verifiers that keep an older key set refuse its tokens until they fetch it again.
+    AtOnce,
+}
+
+/// What came of a rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staged {
+    pub kid: String,
+    pub algorithm: Algorithm,
+    pub active_at: DateTime<Utc>,
+    /// False when a key was waiting already.
+    pub new: bool,
+}
+
+impl Keys {
+    pub fn new(store: Store, clock: Clock, entropy: Entropy, master: Arc<MasterKeyRing>) -> Self {
+        Self { store, clock, entropy, master, ring: ArcSwap::default(), revision: AtomicI64::new(-1) }
+    }
+
+    /// The ring as it stands. It costs no lock, and a caller that keeps it keeps one consistent state.
+    pub fn ring(&self) -> Guard<Arc<Ring>> {
+        self.ring.load()
+    }
+
+    pub fn is_behind(&self, revision: i64) -> bool {
+        self.revision.load(Ordering::Acquire) != revision
+    }
+
+    /// Reads and opens every key anew. On an error the ring stays as it was.
+    pub async fn reload(&self) -> Result<(), KeysError> {
+        let mut connection = self.store.reading().await?;
+        // Read first: a change that comes between is then read again, and never missed.
+        let revision = revisions::current(&mut connection).await?.get(Topic::Keys.as_str()).copied();
+        let retention = Duration::seconds(settings::load(&mut connection).await?.key_retention);
+        let rows = signing_keys::all(&mut connection).await?;
+        drop(connection);
+        let opened = rows.into_iter().map(|row| self.open(row)).collect::<Result<Vec<_>, _>>()?;
+        self.ring.store(Arc::new(Ring::new(opened, retention)));
+        self.revision.store(revision.unwrap_or(-1), Ordering::Release);
+        Ok(())
+    }
+
+    fn open(&self, row: SigningKey) -> Result<OpenedKey, KeysError> {
+        let kid = row.kid;
+        let private = match seal::open(&self.master, &purpose(&kid), &row.sealed_private_key) {
+            Ok(private) => private,
+            Err(source) => return Err(KeysError::Sealed { kid, source }),
+        };
+        let (signer, verifying) = match open_pair(&row.public_jwk.0, &private) {
+            Ok(pair) => pair,
+            Err(source) => return Err(KeysError::Unusable { kid, source }),
+        };
+        Ok(OpenedKey {
+            public_jwk: row.public_jwk.0,
+            created_at: row.created_at,
+            active_at: row.active_at,
+            revoked_at: row.revoked_at,
+            signer,
+            verifying,
+        })
+    }
+
+    /// What time asks for: successors of keys that near their end, first keys of algorithms that have none, and the
+    /// removal of those whose last token has expired. Every instance calls this; one does the work.
+    pub async fn maintain(&self) -> Result<Vec<Staged>, KeysError> {
+        let mut connection = self.store.reading().await?;
+        let rows = signing_keys::all(&mut connection).await?;
+        let settings = settings::load(&mut connection).await?;
+        let algorithms = in_use(&mut connection).await?;
+        drop(connection);
+        let now = self.clock.now();
+        let mut staged = Vec::new();
+        for algorithm in algorithms {
+            if due(&rows, algorithm, now, &settings).is_some() {
+                let look_again = |rows: &[SigningKey], now, settings: &Settings| due(rows, algorithm, now, settings);
+                staged.extend(self.insert(algorithm, look_again).await?);
+            }
+        }
+        let retention = Duration::seconds(settings.key_retention);
+        for kid in expired(&rows, retention, now) {
+            signing_keys::delete(&mut self.store.writing().await?, kid).await?;
+            tracing::info!(key.id = kid, "a signing key's last token has expired: removed");
+        }
+        Ok(staged)
+    }
+
+    /// Makes a successor for each algorithm in use, by command. One that is waiting already is answered as it is.
+    pub async fn rotate(&self, activation: Activation) -> Result<Vec<Staged>, KeysError> {
+        let algorithms = in_use(&mut self.store.reading().await?).await?;
+        let mut staged = Vec::new();
+        for algorithm in algorithms {
+            staged.push(self.stage(algorithm, activation).await?);
+        }
+        Ok(staged)
+    }
+
+    /// A key of `algorithm` that starts as `activation` says; the first one of an issuer's algorithm starts at once.
+    pub async fn stage(&self, algorithm: Algorithm, activation: Activation) -> Result<Staged, KeysError> {
+        let made = self
+            .insert(algorithm, |rows, now, settings| {
+                let waiting = rows.iter().any(|key| key.algorithm.0 == algorithm && key.active_at > now);
+                let publication = Duration::seconds(settings.key_publication_period);
+                match activation {
+                    Activation::AtOnce => Some(now),
+                    Activation::Published => (!waiting).then(|| now + publication),
+                }
+            })
+            .await?;
+        if let Some(staged) = made {
+            return Ok(staged);
+        }
+        let rows = signing_keys::all(&mut self.store.reading().await?).await?;
+        let waiting = rows.into_iter().rfind(|key| key.algorithm.0 == algorithm && key.revoked_at.is_none());
+        let key = waiting.ok_or_else(|| store::Error::Failed("the staged key is gone".to_owned()))?;
+        Ok(Staged { kid: key.kid, algorithm, active_at: key.active_at, new: false })
+    }
+
+    /// Generates outside any transaction (an RSA key takes a while), takes the lock, looks again, writes once.
+    async fn insert(
+        &self,
+        algorithm: Algorithm,
+        active_at: impl Fn(&[SigningKey], DateTime<Utc>, &Settings) -> Option<DateTime<Utc>>,
+    ) -> Result<Option<Staged>, KeysError> {
+        let GeneratedKey { private_key, public_jwk } = generate(algorithm, &self.entropy)?;
+        let kid = public_jwk.kid().to_owned();
+        let sealed_private_key = seal::seal(&self.master, &purpose(&kid), private_key.expose());
+        let inserted = async |connection: &mut Connection| -> Result<Option<Staged>, KeysError> {
+            let now = self.clock.now();
+            let settings = settings::load(connection).await?;
+            let rows = signing_keys::all(connection).await?;
+            let Some(active_at) = active_at(&rows, now, &settings) else { return Ok(None) };
+            let key = SigningKey {
+                kid: kid.clone(),
+                algorithm: Spelled(algorithm),
+                public_jwk: Json(public_jwk.clone()),
+                sealed_private_key: sealed_private_key.clone(),
+                created_at: now,
+                active_at,
+                revoked_at: None,
+            };
+            signing_keys::insert(connection, &key).await?;
+            revisions::bump(connection, Topic::Keys).await?;
+            Ok(Some(Staged { kid: kid.clone(), algorithm, active_at, new: true }))
+        };
+        let staged = self.store.exclusively(Exclusive::Rotation, inserted).await?;
+        if let Some(staged) = &staged {
+            tracing::info!(key.id = staged.kid, %algorithm, active_at = %staged.active_at, "a signing key was added");
+        }
+        Ok(staged)
+    }
+}
+
+/// The algorithms that tokens are signed with: those of the resource servers, and the default.
+async fn in_use(connection: &mut Connection) -> Result<Vec<Algorithm>, store::Error> {
+    let mut algorithms = vec![Algorithm::ES256];
+    let mut after = String::new();
+    loop {
+        let page = resource_servers::list(connection, &after, 1000).await?;
+        let Some(last) = page.last() else { break };
+        after.clone_from(&last.audience);
+        let named = page.iter().flat_map(|server| {
+            [Some(server.signing_algorithm.0), server.former_signing_algorithm.map(|former| former.0)]
+        });
+        algorithms.extend(named.flatten());
+    }
+    algorithms.sort();
+    algorithms.dedup();
+    Ok(algorithms)
+}
+
+fn schedules(rows: &[SigningKey]) -> Vec<Schedule> {
+    let schedule = |row: &SigningKey| Schedule {
+        kid: row.kid.clone(),
+        algorithm: row.algorithm.0,
+        active_at: row.active_at,
+        revoked_at: row.revoked_at,
+    };
+    rows.iter().map(schedule).collect()
+}
+
+fn due(rows: &[SigningKey], algorithm: Algorithm, now: DateTime<Utc>, settings: &Settings) -> Option<DateTime<Utc>> {
+    let interval = Duration::seconds(settings.key_rotation_interval);
+    let publication = Duration::seconds(settings.key_publication_period);
+    rotation_due(&schedules(rows), algorithm, now, interval, publication)
+}
+
+fn expired(rows: &[SigningKey], retention: Duration, now: DateTime<Utc>) -> impl Iterator<Item = &str> {
+    let spans = spans(&schedules(rows), retention);
+    let ended = rows.iter().zip(spans).filter(move |(_, span)| span.state(now) == State::Expired);
+    ended.map(|(row, _)| row.kid.as_str())
+}
+
+/// What the private key is sealed for: a sealed key moved to another row does not open there.
+fn purpose(kid: &str) -> String {
+    format!("signing-key:{kid}")
+}

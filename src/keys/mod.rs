@@ -1,0 +1,26 @@
+//! Signing keys and the master key that seals them: make, seal, open, sign, verify, and say when which key signs.
+//!
+//! Private keys are visible only here. Nothing here knows HTTP, or what a token means.
+
+pub mod generate;
+mod issuer_secrets;
+pub mod jws;
+mod keyring;
+pub mod lifecycle;
+pub mod master;
+pub mod ring;
+pub mod seal;
+pub mod signer;
+pub mod verify;
+pub mod verifying_key;
+
+pub use generate::{GenerateError, GeneratedKey, generate};
+pub use issuer_secrets::{IssuerSecrets, RefreshTokenParts, SecretsError};
+pub use jws::Typ;
+pub use keyring::{Activation, Keys, KeysError, Staged};
+pub use lifecycle::State;
+pub use signer::SignError;
+pub use verify::{Reject, UnverifiedToken};
+
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,84 @@
+//! Minting access tokens: JWTs as RFC 9068 has them, signed and never stored.
+
+use chrono::{DateTime, Duration, Utc};
+use uuid::Uuid;
+
+use super::target::Target;
+use super::{Error, Provider};
+use crate::keys::Typ;
+use crate::protocol::jwk::Algorithm;
+use crate::protocol::scope::Scope;
+use crate::protocol::token::{AccessTokenClaims, StatusClaim, StatusListReference, TokenResponse};
+use crate::secret::Secret;
+use crate::status::StatusIndex;
+use crate::store::clients::Client;
+use crate::store::resource_servers::ResourceServer;
+use crate::store::settings::Settings;
+
+/// Whom a token speaks for.
+pub(super) enum Subject<'a> {
+    /// The client itself.
+    Client,
+    /// A user, through a grant that ends at `until`.
+    Grant { id: Uuid, user: Uuid, until: DateTime<Utc>, refresh_token: Option<&'a Secret> },
+}
+
+impl Provider {
+    pub(super) fn issue(
+        &self,
+        client: &Client,
+        subject: &Subject<'_>,
+        target: &Target,
+        (status, settings): (StatusIndex, &Settings),
+    ) -> Result<TokenResponse, Error> {
+        let now = self.clock.now();
+        let mut lifetime = lifetime(client, &target.server, settings);
+        let (sub, grant_id, refresh_token) = match subject {
+            Subject::Client => (client.client_id.clone(), None, None),
+            Subject::Grant { id, user, until, refresh_token } => {
+                // No access token outlives its grant.
+                lifetime = lifetime.min(*until - now);
+                (user.to_string(), Some(*id), refresh_token.map(|token| token.expose().to_owned()))
+            }
+        };
+        let claims = AccessTokenClaims {
+            iss: self.issuer.as_str().to_owned(),
+            sub,
+            aud: target.server.audience.clone(),
+            exp: (now + lifetime).timestamp(),
+            iat: now.timestamp(),
+            jti: self.entropy.uuid(),
+            client_id: client.client_id.clone(),
+            scope: target.scope.clone(),
+            grant_id,
+            status: StatusClaim {
+                status_list: StatusListReference {
+                    idx: status.index,
+                    uri: self.issuer.url(&format!("/status-lists/{}", status.list)),
+                },
+            },
+        };
+        let algorithm = target.server.algorithm_at(now);
+        Ok(TokenResponse {
+            access_token: self.sign(algorithm, now, &claims)?,
+            token_type: "Bearer",
+            expires_in: claims.exp - claims.iat,
+            refresh_token,
+            scope: Scope::clone(&target.scope),
+        })
+    }
+
+    fn sign(&self, algorithm: Algorithm, now: DateTime<Utc>, claims: &AccessTokenClaims) -> Result<String, Error> {
+        let ring = self.keys.ring();
+        let key = ring.signing_key(algorithm, now);
+        let key = key.ok_or_else(|| Error::Internal(format!("no active {algorithm} key")))?;
+        Ok(key.sign_jwt(Typ::AccessToken, claims)?)
+    }
+}
+
+/// The shortest of client, resource server and default that are set.
+pub(super) fn lifetime(client: &Client, server: &ResourceServer, settings: &Settings) -> Duration {
+    let set = [client.access_token_lifetime, server.access_token_lifetime];
+    let shortest = set.into_iter().flatten().fold(settings.access_token_lifetime, i64::min);
+    Duration::seconds(shortest)
+}

@@ -1,0 +1,66 @@
+//! The rules of the authorization server: who the client is, what it may have, and the tokens it gets. One file a grant
+//! type. Nothing here knows HTTP or SQL.
+
+pub mod access_token;
+pub mod client_authentication;
+mod client_credentials;
+mod directory;
+mod error;
+pub mod introspect;
+mod issue;
+mod password;
+mod refresh_token;
+pub mod revoke;
+mod target;
+pub mod token;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use directory::{Directory, KnownClient};
+pub use error::{Error, GrantRefusal};
+
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::keys::{IssuerSecrets, Keys};
+use crate::protocol::issuer::Issuer;
+use crate::status::Allocator;
+use crate::store::Store;
+use crate::store::revisions::{self, Topic};
+
+/// Everything a running issuer holds.
+pub struct Provider {
+    pub issuer: Issuer,
+    pub store: Store,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub keys: Arc<Keys>,
+    pub secrets: IssuerSecrets,
+    pub directory: Directory,
+    pub statuses: Allocator,
+    pub passwords: crate::password::Pool,
+}
+
+/// Where a request comes from: for the audit trail, never for a decision.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    pub address: Option<IpAddr>,
+    pub request_id: Option<String>,
+}
+
+impl Provider {
+    /// Compares the revision counters with what this instance holds, and lets go of what is stale. While this succeeds
+    /// at least every two seconds, nothing older than that is answered from memory.
+    pub async fn synchronise(&self) -> Result<(), crate::keys::KeysError> {
+        let asked_at = std::time::Instant::now();
+        let mut connection = self.store.reading().await?;
+        let current = revisions::current(&mut connection).await?;
+        drop(connection);
+        let of = |topic: Topic| current.get(topic.as_str()).copied().unwrap_or_default();
+        if self.keys.is_behind(of(Topic::Keys)) {
+            self.keys.reload().await?;
+        }
+        self.directory.confirm(of(Topic::Configuration), asked_at);
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! The resource owner password credentials grant (RFC 6749 §4.3). A legacy grant: RFC 9700 §2.4 forbids it to new
+//! systems. It is here for those that live on it, off for every client that does not list it.
+
+use chrono::Duration;
+
+use super::client_authentication::AuthenticatedClient;
+use super::issue::{self, Subject};
+use super::target::Target;
+use super::{Error, GrantRefusal, Origin, Provider};
+use crate::password::{PasswordHash, Verdict};
+use crate::protocol::client::GrantType;
+use crate::protocol::token::{Requested, TokenResponse};
+use crate::protocol::username;
+use crate::secret::Secret;
+use crate::store::clients::Client;
+use crate::store::grants::{self, Grant};
+use crate::store::settings::Settings;
+use crate::store::users::{self, User};
+use crate::store::{Connection, Json, Spelled};
+
+impl Provider {
+    pub(super) async fn password(
+        &self,
+        client: &AuthenticatedClient,
+        (presented_name, presented_password): (&str, Secret),
+        requested: &Requested,
+        origin: &Origin,
+    ) -> Result<TokenResponse, Error> {
+        let client = client.client();
+        // Asked first: a request that can get nothing must not cost a hash.
+        let target = self.target(client, (&client.audiences.0, &client.scope.0), requested).await?;
+        let settings = self.directory.settings().await?;
+        let user = self.log_in(presented_name, presented_password, origin).await?;
+
+        let grant = self.new_grant(client, &user, (&target, requested), &settings).await?;
+        let refreshes = client.grant_types.0.contains(&GrantType::RefreshToken);
+        let refresh_token = refreshes.then(|| self.secrets.refresh_token(grant.id, grant.generation));
+        let subject = Subject::Grant {
+            id: grant.id,
+            user: user.id,
+            until: grant.expires_at,
+            refresh_token: refresh_token.as_ref(),
+        };
+        self.issue(client, &subject, &target, (grant.status(), &settings))
+    }
+
+    /// The user whose password this is. Unknown, disabled and password-less users cost the same hash as a wrong password
+    /// and get the same answer.
+    async fn log_in(&self, presented_name: &str, presented: Secret, origin: &Origin) -> Result<User, Error> {
+        let refused = |why: &'static str| {
+            tracing::info!(address = ?origin.address, why, "login refused");
+            Err(Error::InvalidGrant(GrantRefusal::Credentials))
+        };
+        let canonical = username::canonical(presented_name);
+        let user = users::find_by_name(&mut self.store.reading().await?, &canonical).await?;
+        let usable = user.as_ref().filter(|user| user.disabled_at.is_none());
+        let stored = usable.and_then(|user| user.password_hash.clone()).map(PasswordHash::from_stored);
+        let verdict = self.passwords.verify(presented, stored).await?;
+        let Verdict::Right { rehash } = verdict else { return refused("wrong password, or no such user") };
+        let Some(user) = user else { return refused("no such user") };
+        if let Some(rehash) = rehash {
+            users::rehash(&mut self.store.writing().await?, &user, rehash.as_str()).await?;
+        }
+        Ok(user)
+    }
+
+    async fn new_grant(
+        &self,
+        client: &Client,
+        user: &User,
+        (target, requested): (&Target, &Requested),
+        settings: &Settings,
+    ) -> Result<Grant, Error> {
+        let now = self.clock.now();
+        let seconds = |own: Option<i64>, default| Duration::seconds(own.unwrap_or(default));
+        let (idle, absolute) = if client.grant_types.0.contains(&GrantType::RefreshToken) {
+            (
+                seconds(client.refresh_idle_lifetime, settings.refresh_idle_lifetime),
+                seconds(client.refresh_absolute_lifetime, settings.refresh_absolute_lifetime),
+            )
+        } else {
+            // It holds one access token and ends with it.
+            let only = issue::lifetime(client, &target.server, settings);
+            (only, only)
+        };
+        // Without `resource` the grant is for every API of the client; with it, for that one.
+        let audiences =
+            if requested.resources.is_empty() { client.audiences.0.clone() } else { requested.resources.clone() };
+        let status = self.statuses.next(None).await?;
+        let grant = Grant {
+            id: self.entropy.ordered_uuid(now),
+            client_id: client.id,
+            user_id: user.id,
+            audiences: Json(audiences),
+            scope: Spelled(requested.scope.clone().unwrap_or_else(|| client.scope.0.clone())),
+            generation: 1,
+            created_at: now,
+            rotated_at: None,
+            idle_expires_at: now + idle.min(absolute),
+            expires_at: now + absolute,
+            revoked_at: None,
+            revoked_reason: None,
+            status_list_id: status.list,
+            status_index: status.index,
+        };
+        let approved = async |connection: &mut Connection| -> Result<bool, Error> {
+            if !users::record_login(connection, user, now).await? {
+                return Ok(false);
+            }
+            grants::insert(connection, &grant).await?;
+            Ok(true)
+        };
+        if self.store.transaction(approved).await? {
+            Ok(grant)
+        } else {
+            // The password was changed or the user disabled while it was being checked.
+            Err(Error::InvalidGrant(GrantRefusal::UserChanged))
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The token endpoint (RFC 6749 §3.2): authenticate the client, check that it may use the grant type, hand over.
+
+use super::client_authentication::{AuthenticatedClient, PresentedCredentials};
+use super::{Error, Origin, Provider};
+use crate::protocol::client::GrantType;
+use crate::protocol::form::Form;
+use crate::protocol::token::{TokenRequest, TokenResponse};
+
+impl Provider {
+    /// Answers a token request. A failed client authentication consumes nothing.
+    pub async fn token(
+        &self,
+        presented: &PresentedCredentials,
+        form: &Form,
+        origin: &Origin,
+    ) -> Result<TokenResponse, Error> {
+        let client = self.authenticate(presented).await?;
+        let request = TokenRequest::from_form(form)?;
+        self.check_grant_type(&client, request.grant_type())?;
+        match request {
+            TokenRequest::ClientCredentials(requested) => self.client_credentials(&client, &requested).await,
+            TokenRequest::Password { username, password, requested } => {
+                self.password(&client, (&username, password), &requested, origin).await
+            }
+            TokenRequest::RefreshToken { presented, requested } => {
+                self.refresh_token(&client, &presented, &requested, origin).await
+            }
+        }
+    }
+
+    /// The one place that lets a client use a grant type: what is not listed is refused, and a public client, which
+    /// proves nothing, never acts for itself (RFC 6749 §4.4.2).
+    fn check_grant_type(&self, client: &AuthenticatedClient, grant_type: GrantType) -> Result<(), Error> {
+        let listed = client.client().grant_types.0.contains(&grant_type);
+        let allowed = listed && (grant_type != GrantType::ClientCredentials || client.is_confidential());
+        if allowed { Ok(()) } else { Err(Error::UnauthorizedClient(grant_type)) }
+    }
+}

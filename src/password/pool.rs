@@ -1,0 +1,108 @@
+//! Hashing and verifying passwords off the async workers, in bounded memory (19 MiB a worker by default).
+//!
+//! Verification costs the same whether there is such a user or not; who is told what is left to the caller.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arena::{Arena, Tally};
+use super::hash::Argon2id;
+use super::workers::Workers;
+use super::{Error, Parameters, Password, PasswordHash};
+use crate::entropy::Entropy;
+use crate::secret::Secret;
+
+#[derive(Clone, Debug)]
+pub struct PoolSettings {
+    /// Threads, each with memory of its own. More than the machine's cores gain nothing. None counts as one.
+    pub workers: usize,
+    /// Callers that may wait for a thread. One more is turned away at once.
+    pub queue: usize,
+    /// How long they may wait.
+    pub deadline: Duration,
+    /// For new hashes, and for the dummy of unknown users.
+    pub parameters: Parameters,
+}
+
+/// What was found about a presented password.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Right {
+        /// To be stored in place of the old one, whose parameters are not today's.
+        rehash: Option<PasswordHash>,
+    },
+    Wrong,
+}
+
+/// Made once in a process and shared by all its runtimes.
+pub struct Pool {
+    workers: Workers,
+    parameters: Parameters,
+    dummy: Argon2id,
+    entropy: Entropy,
+    tally: Arc<Tally>,
+}
+
+impl Pool {
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn new(settings: &PoolSettings, entropy: Entropy) -> io::Result<Self> {
+        let parameters = settings.parameters;
+        let tally = Arc::new(Tally::default());
+        let arenas = (0..settings.workers.max(1)).map(|_| Arena::new(parameters, Arc::clone(&tally))).collect();
+        let workers = Workers::start(arenas, settings.queue, settings.deadline)?;
+        let dummy = Argon2id::dummy(parameters, &entropy);
+        Ok(Self { workers, parameters, dummy, entropy, tally })
+    }
+
+    /// Hashes a new password, which [`check`](super::check) has accepted.
+    pub async fn hash(&self, password: Secret) -> Result<PasswordHash, Error> {
+        let (password, parameters, salt) = (Password::new(&password)?, self.parameters, self.entropy.bytes());
+        self.workers.run(move |arena| Argon2id::compute(&password, parameters, salt, arena).into()).await
+    }
+
+    /// Verifies a presented password. `stored` is `None` for a user who is unknown, disabled or without a password:
+    /// the answer is then [`Verdict::Wrong`], after the same work.
+    ///
+    /// A right password with outdated parameters is hashed anew in the same turn, which then takes twice as long.
+    pub async fn verify(&self, presented: Secret, stored: Option<PasswordHash>) -> Result<Verdict, Error> {
+        let password = Password::new(&presented)?;
+        let (parameters, dummy, salt) = (self.parameters, self.dummy, self.entropy.bytes());
+        let task = move |arena: &mut Arena| {
+            let stored = stored.map(|stored| Argon2id::parse(&stored));
+            // A malformed hash costs a verification too, or it would give the user away.
+            let target = if let Some(Ok(stored)) = &stored { stored } else { &dummy };
+            let right = target.matches(&password, arena);
+            match stored {
+                None => Ok(Verdict::Wrong),
+                Some(Err(malformed)) => Err(malformed.into()),
+                Some(Ok(_)) if !right => Ok(Verdict::Wrong),
+                Some(Ok(stored)) => {
+                    let outdated = stored.needs_rehash(&parameters);
+                    let rehash = outdated.then(|| Argon2id::compute(&password, parameters, salt, arena).into());
+                    Ok(Verdict::Right { rehash })
+                }
+            }
+        };
+        self.workers.run(task).await?
+    }
+
+    /// Callers waiting for their turn now.
+    pub fn waiting(&self) -> usize {
+        self.workers.waiting()
+    }
+
+    /// Threads hashing now.
+    pub fn hashing(&self) -> usize {
+        self.workers.hashing()
+    }
+
+    /// Hashes computed since the start.
+    pub fn computations(&self) -> usize {
+        self.tally.computations()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The threads that hash, and who may go to them: at most so many hashing, so many waiting, the rest turned away.
+//!
+//! Threads of our own, since the runtimes' blocking threads also serve the database. Callers may be on any runtime.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::Error;
+use super::arena::Arena;
+
+type Job = Box<dyn FnOnce(&mut Arena) + Send>;
+
+/// Ends its threads when it is dropped; what they have begun they finish.
+pub(super) struct Workers {
+    jobs: SyncSender<Job>,
+    /// A permit for each thread, held while it works for someone.
+    turns: Arc<Semaphore>,
+    /// A permit for each caller let in, whether waiting for a turn or having it.
+    places: Arc<Semaphore>,
+    threads: usize,
+    capacity: usize,
+    deadline: Duration,
+}
+
+impl Workers {
+    /// Starts a thread for each arena. `queue` may wait besides them, `deadline` long.
+    pub fn start(arenas: Vec<Arena>, queue: usize, deadline: Duration) -> io::Result<Self> {
+        let threads = arenas.len();
+        let capacity = threads.saturating_add(queue).min(Semaphore::MAX_PERMITS);
+        // A job is sent only by who has a turn: there is always room, and sending never blocks.
+        let (jobs, receiver) = sync_channel(threads);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for (number, arena) in arenas.into_iter().enumerate() {
+            let receiver = Arc::clone(&receiver);
+            thread::Builder::new().name(format!("password-{number}")).spawn(move || work(&receiver, arena))?;
+        }
+        Ok(Self {
+            jobs,
+            turns: Arc::new(Semaphore::new(threads)),
+            places: Arc::new(Semaphore::new(capacity)),
+            threads,
+            capacity,
+            deadline,
+        })
+    }
+
+    /// Runs `task` on one of the threads, first come, first served.
+    ///
+    /// Dropped before its turn, the future leaves the queue and `task` never runs. Dropped later, `task` runs to its
+    /// end and the thread counts as taken until then.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] at once when the queue is full, or after the deadline; [`Error::Crashed`] when `task` panics.
+    pub async fn run<T, F>(&self, task: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Arena) -> T + Send + 'static,
+    {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy)?;
+        let turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned())
+            .await
+            .map_err(|_| Error::Busy)?
+            .expect("the semaphore is never closed");
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |arena| {
+            // Owned by the job, so that they come back when it ends, however it ends, and before the caller knows.
+            let held = (place, turn);
+            let outcome = task(arena);
+            drop(held);
+            // A caller that has gone away has no use for it.
+            let _ = answer.send(outcome);
+        });
+        self.jobs.send(job).map_err(|_| Error::Crashed)?;
+        answered.await.map_err(|_| Error::Crashed)
+    }
+
+    pub fn hashing(&self) -> usize {
+        self.threads - self.turns.available_permits()
+    }
+
+    pub fn waiting(&self) -> usize {
+        (self.capacity - self.places.available_permits()).saturating_sub(self.hashing())
+    }
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>, mut arena: Arena) {
+    loop {
+        // The lock is held while waiting for a job and released before doing it.
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // A job that panics loses its own answer; a thread that died of it would be missing for ever. The arena holds
+        // no state that the next job reads.
+        let _ = catch_unwind(AssertUnwindSafe(|| job(&mut arena)));
+    }
+}

@@ -1,0 +1,9 @@
+//! Token status (draft-ietf-oauth-status-list-21): every access token carries the index of one bit, and revoking sets it.
+//!
+//! This folder hands out indexes and records revocations. It knows nothing of requests.
+
+mod allocate;
+mod revoke;
+
+pub use allocate::{Allocator, StatusIndex};
+pub use revoke::{Moment, revoke_client_tokens, revoke_grants, revoke_token};

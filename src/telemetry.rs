@@ -1,0 +1,83 @@
+//! Logging: what the program reports goes to standard error, as text or as one JSON object a line.
+//!
+//! Which events there are, and what must never be in them, is the business of those who write them.
+
+use std::io::IsTerminal as _;
+
+use thiserror::Error;
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
+
+use crate::config::LogFormat;
+
+/// Why logging could not begin.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("the log filter is not valid: {0}")]
+    Filter(#[from] ParseError),
+    #[error("logging has begun already")]
+    Begun(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Begins logging for the whole process; a second call is an error.
+///
+/// `filter` is what `SIGNET_LOG` takes; `RUST_LOG` has no say, so that the configuration is the whole truth.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
+    subscriber(filter, format, std::io::stderr().is_terminal(), std::io::stderr)?.try_init()?;
+    Ok(())
+}
+
+fn subscriber<W>(
+    filter: &str,
+    format: LogFormat,
+    colour: bool,
+    to: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder().parse(filter)?;
+    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to);
+    Ok(match format {
+        LogFormat::Text => Box::new(events.with_ansi(colour).finish()),
+        LogFormat::Json => Box::new(events.json().flatten_event(true).finish()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, read_to_string};
+
+    use super::*;
+
+    fn logged(filter: &str, format: LogFormat) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = std::sync::Mutex::new(File::create(file.path()).unwrap());
+        tracing::subscriber::with_default(subscriber(filter, format, false, writer).unwrap(), || {
+            tracing::info!(key.id = "k1", "rotated");
+            tracing::debug!("looked again");
+        });
+        read_to_string(file.path()).unwrap()
+    }
+
+    #[test]
+    fn json_is_one_object_a_line_with_the_fields_at_its_top() {
+        let text = logged("debug", LogFormat::Json);
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((&lines[0]["message"], &lines[0]["key.id"]), (&"rotated".into(), &"k1".into()));
+    }
+
+    #[test]
+    fn the_filter_decides_what_is_logged() {
+        let text = logged("info", LogFormat::Text);
+        assert!(text.contains("rotated key.id=\"k1\"") && !text.contains("looked again"), "{text}");
+    }
+
+    #[test]
+    fn a_filter_that_says_nothing_sensible_is_an_error() {
+        assert!(matches!(init("signet=loud", LogFormat::Text), Err(Error::Filter(_))));
+    }
+}
