@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod http;
 pub mod keys;
 pub mod oauth;
 pub mod password;

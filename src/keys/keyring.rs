@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use chrono::{DateTime, Duration, Utc};
 
+use super::jwks_document::JwksDocument;
 use super::lifecycle::{Schedule, State, rotation_due, spans};
 use super::master::MasterKeyRing;
 use super::ring::{OpenedKey, Ring, UnusableKey, open_pair};
@@ -41,6 +42,9 @@ pub struct Keys {
     ring: ArcSwap<Ring>,
     /// The revision that `ring` was read at.
     revision: AtomicI64,
+    /// How long a verifier may keep the key set, in seconds.
+    jwks_max_age: AtomicI64,
+    document: ArcSwap<JwksDocument>,
 }
 
 /// When a key that is made by command starts to sign.
@@ -64,12 +68,35 @@ pub struct Staged {
 
 impl Keys {
     pub fn new(store: Store, clock: Clock, entropy: Entropy, master: Arc<MasterKeyRing>) -> Self {
-        Self { store, clock, entropy, master, ring: ArcSwap::default(), revision: AtomicI64::new(-1) }
+        Self {
+            store,
+            clock,
+            entropy,
+            master,
+            ring: ArcSwap::default(),
+            revision: AtomicI64::new(-1),
+            jwks_max_age: AtomicI64::new(0),
+            document: ArcSwap::default(),
+        }
     }
 
     /// The ring as it stands. It costs no lock, and a caller that keeps it keeps one consistent state.
     pub fn ring(&self) -> Guard<Arc<Ring>> {
         self.ring.load()
+    }
+
+    /// The key set as it is served now. Made anew only when a key was added or changed its state.
+    pub fn document(&self) -> Arc<JwksDocument> {
+        let now = self.clock.now();
+        let ring = self.ring.load_full();
+        let held = self.document.load();
+        let max_age = self.jwks_max_age.load(Ordering::Relaxed);
+        if held.holds(&ring, max_age, now) {
+            return held.clone();
+        }
+        let document = Arc::new(JwksDocument::new(ring, max_age, now));
+        self.document.store(document.clone());
+        document
     }
 
     pub fn is_behind(&self, revision: i64) -> bool {
@@ -81,11 +108,13 @@ impl Keys {
         let mut connection = self.store.reading().await?;
         // Read first: a change that comes between is then read again, and never missed.
         let revision = revisions::current(&mut connection).await?.get(Topic::Keys.as_str()).copied();
-        let retention = Duration::seconds(settings::load(&mut connection).await?.key_retention);
+        let settings = settings::load(&mut connection).await?;
+        let retention = Duration::seconds(settings.key_retention);
         let rows = signing_keys::all(&mut connection).await?;
         drop(connection);
         let opened = rows.into_iter().map(|row| self.open(row)).collect::<Result<Vec<_>, _>>()?;
         self.ring.store(Arc::new(Ring::new(opened, retention)));
+        self.jwks_max_age.store(settings.jwks_max_age, Ordering::Relaxed);
         self.revision.store(revision.unwrap_or(-1), Ordering::Release);
         Ok(())
     }

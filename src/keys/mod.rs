@@ -4,6 +4,7 @@
 
 pub mod generate;
 mod issuer_secrets;
+mod jwks_document;
 pub mod jws;
 mod keyring;
 pub mod lifecycle;

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use directory::{Directory, KnownClient};
-pub use error::{Error, GrantRefusal};
+pub use error::{ClientRefusal, Error, GrantRefusal};
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;

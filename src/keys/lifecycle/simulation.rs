@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::protocol::jwk::Algorithm::ES256;
 
-/// All in seconds; `skew` is the most by which two clocks differ, `reload` the longest until an instance, other than
+/// All in seconds, and small, so that the extremes meet often. `skew` is the most by which two clocks differ, `reload` the longest until an instance, other than
 /// the one that made it, knows a new key.
 #[derive(Clone, Debug)]
 struct World {
@@ -22,10 +22,10 @@ struct World {
 }
 
 fn worlds() -> impl Strategy<Value = World> {
-    (1..600_i64, 1..300_i64, 0..60_i64, 0..30_i64, 1..2000_i64).prop_flat_map(
+    (1..20_i64, 1..10_i64, 0..4_i64, 0..3_i64, 1..40_i64).prop_flat_map(
         |(lifetime, max_age, skew, reload, interval)| {
             let instances = prop::collection::vec((0..=skew, 0..=reload), 1..4);
-            let steps = prop::collection::vec((0..200_i64, 0..4_usize), 1..60);
+            let steps = prop::collection::vec((0..4_i64, 0..4_usize), 1..60);
             (instances, steps).prop_map(move |(instances, steps)| World {
                 lifetime,
                 max_age,
@@ -121,7 +121,7 @@ proptest! {
         }
         for (kid, issued, expires) in &tokens {
             for presented in [*issued, i64::midpoint(*issued, *expires), expires - 1] {
-                for age in [0, 1, world.max_age / 2, world.max_age] {
+                for age in 0..=world.max_age {
                     let fetched = presented - age;
                     for instance in (0..world.instances.len()).filter(|_| fetched >= start) {
                         let set = run.kids(instance, fetched, State::verifies);

@@ -111,6 +111,9 @@ fn a_successor_never_starts_before_it_was_published_for_long_enough() {
 
 #[test]
 fn while_a_key_waits_no_other_is_made() {
+    let waiting = [key("a", 0), key("b", 1000)];
+    assert_eq!(rotation_due(&waiting, ES256, at(950), seconds(50), seconds(100)), None);
+    assert_eq!(rotation_due(&waiting, ES256, at(1000), seconds(50), seconds(100)), Some(at(1100)));
     let keys = [key("a", 0), key("b", 1000)];
     assert_eq!(rotation_due(&keys, ES256, at(999), seconds(1000), seconds(100)), None);
     assert_eq!(rotation_due(&keys, ES256, at(1800), seconds(1000), seconds(100)), Some(at(2000)));

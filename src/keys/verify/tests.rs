@@ -55,7 +55,7 @@ fn the_algorithm_is_the_keys_whatever_the_header_says() {
 
 #[test]
 fn a_header_that_offers_a_key_or_an_extension_is_refused_even_when_the_signature_is_good() {
-    for name in FORBIDDEN {
+    for name in ["b64", "crit", "enc", "jku", "jwk", "x5c", "x5u", "zip"] {
         for value in ["null", "true", "[]", r#"["exp"]"#, r#""https://example.org""#, "{}"] {
             let header = format!(r#"{{"alg":"EdDSA","kid":"k","{name}":{value}}}"#);
             assert_eq!(rejection(&header), Reject::Forbidden(name));
