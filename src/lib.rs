@@ -1,5 +1,8 @@
 //! signet, an OAuth 2 token provider.
 
+pub mod admin;
+pub mod background;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod entropy;

@@ -5,10 +5,11 @@
 use std::io::IsTerminal as _;
 
 use thiserror::Error;
-use tracing::Subscriber;
+use tracing::Dispatch;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::config::LogFormat;
 
@@ -29,20 +30,15 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
     Ok(())
 }
 
-fn subscriber<W>(
-    filter: &str,
-    format: LogFormat,
-    colour: bool,
-    to: W,
-) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+fn subscriber<W>(filter: &str, format: LogFormat, colour: bool, to: W) -> Result<Dispatch, Error>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(filter)?;
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to);
     Ok(match format {
-        LogFormat::Text => Box::new(events.with_ansi(colour).finish()),
-        LogFormat::Json => Box::new(events.json().flatten_event(true).finish()),
+        LogFormat::Text => Dispatch::new(events.with_ansi(colour).finish()),
+        LogFormat::Json => Dispatch::new(events.json().flatten_event(true).finish()),
     })
 }
 
@@ -54,8 +50,8 @@ mod tests {
 
     fn logged(filter: &str, format: LogFormat) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let writer = std::sync::Mutex::new(File::create(file.path()).unwrap());
-        tracing::subscriber::with_default(subscriber(filter, format, false, writer).unwrap(), || {
+        let writer = File::create(file.path()).unwrap();
+        tracing::dispatcher::with_default(&subscriber(filter, format, false, writer).unwrap(), || {
             tracing::info!(key.id = "k1", "rotated");
             tracing::debug!("looked again");
         });

@@ -12,6 +12,8 @@ CREATE TABLE users (
     password_hash text,
     created_at timestamptz NOT NULL,
     password_changed_at timestamptz NOT NULL,
+    -- Counts the changes of the password: two changes may fall on one instant, and a clock may go back.
+    password_version bigint NOT NULL,
     last_login_at timestamptz,
     disabled_at timestamptz
 );

@@ -1,4 +1,4 @@
-//! Which database is meant. Whether a PostgreSQL URL is complete, and which options it may hold, `store` says when it
+//! Which database is meant. Whether a `postgres://` URL is complete, and which options it may hold, `store` says when it
 //! connects.
 
 use std::path::PathBuf;

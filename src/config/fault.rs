@@ -43,9 +43,10 @@ fn did_you_mean(suggestion: Option<&str>) -> String {
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// `value` if there are no faults.
-    pub(super) fn none_or<T>(faults: Vec<Fault>, value: impl FnOnce() -> T) -> Result<T, Self> {
-        if faults.is_empty() { Ok(value()) } else { Err(Self(faults)) }
+    /// `value` if there are no faults; it is absent only where there are some.
+    pub(super) fn none_or<T>(faults: Vec<Fault>, value: Option<T>) -> Result<T, Self> {
+        debug_assert!(value.is_some() || !faults.is_empty(), "what is absent was reported");
+        value.filter(|_| faults.is_empty()).ok_or(Self(faults))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {

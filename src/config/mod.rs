@@ -97,8 +97,7 @@ impl Config {
         let draft = Draft::read(&mut sources);
         let mut faults = sources.faults;
         faults.extend(contradictions(&draft));
-        let config = draft.finish(sources.origins);
-        Faults::none_or(faults, || config.expect("a setting is missing only after a fault"))
+        Faults::none_or(faults, draft.finish(sources.origins))
     }
 
     /// What serving needs beyond what single settings can say.
@@ -115,11 +114,6 @@ impl Config {
                 let reason = "is an http URL while TLS is served; expected https, or SIGNET_TLS=off";
                 faults.push(Fault::Contradiction { variable: "SIGNET_ISSUER", reason });
             }
-            if !self.listen.ip().is_loopback() {
-                let reason = "is reachable from other machines while SIGNET_ISSUER is an http URL; expected a loopback \
-                              address, or an https issuer";
-                faults.push(Fault::Contradiction { variable: "SIGNET_LISTEN", reason });
-            }
         }
         if self.tls == Tls::On {
             let expected = "the path of a PEM file, or SIGNET_TLS=off if a proxy in front ends TLS";
@@ -132,8 +126,7 @@ impl Config {
         }
         let tls = self.tls_cert_file.as_deref().zip(self.tls_key_file.as_deref());
         let tls = tls.map(|(cert, key)| TlsFiles { cert, key });
-        let issuer = self.issuer.as_ref();
-        Faults::none_or(faults, || Serving { issuer: issuer.expect("checked above"), tls })
+        Faults::none_or(faults, self.issuer.as_ref().map(|issuer| Serving { issuer, tls }))
     }
 }
 

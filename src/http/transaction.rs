@@ -3,9 +3,10 @@
 
 use std::panic::AssertUnwindSafe;
 
-use actix_web::body::{EitherBody, MessageBody};
+use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::error::InternalError;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, web};
 use futures_util::FutureExt as _;
@@ -22,32 +23,38 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub async fn transaction(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, actix_web::Error> {
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let began = std::time::Instant::now();
     let provider = request.app_data::<web::Data<Provider>>().cloned();
     let id = presented_id(&request).unwrap_or_else(|| {
-        let entropy = provider.as_ref().map(|provider| provider.entropy.uuid());
-        entropy.unwrap_or_default().simple().to_string()
+        let random = provider.as_ref().map(|provider| provider.entropy.uuid());
+        random.unwrap_or_default().simple().to_string()
     });
     request.extensions_mut().insert(RequestId(id.clone()));
     let is_https = provider.is_some_and(|provider| provider.issuer.is_https());
-    let http_request = request.request().clone();
 
-    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let mut response = match outcome {
-        Ok(Ok(response)) => response.map_into_left_body(),
-        Ok(Err(refused)) => {
-            let response = refused.error_response();
-            ServiceResponse::new(http_request.clone(), response).map_into_boxed_body().map_into_right_body()
-        }
-        Err(_panic) => {
-            tracing::error!(request.id = id, "the code behind this request panicked");
-            let response = error::plain(HttpResponse::InternalServerError(), "server_error", "The server failed.");
-            ServiceResponse::new(http_request.clone(), response).map_into_right_body()
-        }
+    // The router needs the request for itself alone, so none of it may be kept here meanwhile.
+    let Ok(outcome) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
+        tracing::error!(request.id = id, "the code behind this request panicked");
+        let mut response = error::plain(HttpResponse::InternalServerError(), "server_error", "The server failed.");
+        add_headers(response.headers_mut(), &id, is_https);
+        return Err(InternalError::from_response("panicked", response).into());
     };
+    let mut response = outcome?;
+    add_headers(response.headers_mut(), &id, is_https);
+    // The path alone: a query is never ours, and could hold what a careless client put there.
+    tracing::debug!(
+        request.id = id,
+        method = %response.request().method(),
+        path = response.request().path(),
+        status = response.status().as_u16(),
+        microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    Ok(response)
+}
 
-    let headers = response.headers_mut();
+fn add_headers(headers: &mut HeaderMap, id: &str, is_https: bool) {
     let mut set = |name, value| headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     set("x-content-type-options", "nosniff");
     set("referrer-policy", "no-referrer");
@@ -55,19 +62,9 @@ pub async fn transaction(
     if is_https {
         set("strict-transport-security", "max-age=63072000");
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, value);
     }
-    // The path alone: a query is never ours, and could hold what a careless client put there.
-    tracing::debug!(
-        request.id = id,
-        method = %http_request.method(),
-        path = http_request.path(),
-        status = response.status().as_u16(),
-        microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "answered"
-    );
-    Ok(response)
 }
 
 fn presented_id(request: &ServiceRequest) -> Option<String> {

@@ -38,7 +38,7 @@ pub struct Provider {
     pub secrets: IssuerSecrets,
     pub directory: Directory,
     pub statuses: Allocator,
-    pub passwords: crate::password::Pool,
+    pub passwords: Arc<crate::password::Pool>,
 }
 
 /// Where a request comes from: for the audit trail, never for a decision.

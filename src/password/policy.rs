@@ -1,6 +1,6 @@
 //! What a new password must be: NIST SP 800-63B-4 §3.1.1.2. Length, and no password that is guessed first.
 //!
-//! No composition rules, no expiry: the standard forbids both. Guesses are tried in lower case, so the rules ignore case.
+//! No composition rules, no expiry: the standard forbids both. A capital letter makes no guess new, so the rules ignore case.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;

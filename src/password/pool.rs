@@ -35,7 +35,7 @@ pub enum Verdict {
     Wrong,
 }
 
-/// Made once in a process and shared by all its runtimes.
+/// Made once in a process and shared by all its runtimes, which need tokio's timer.
 pub struct Pool {
     workers: Workers,
     parameters: Parameters,

@@ -94,7 +94,7 @@ impl FromStr for Issuer {
         if url.fragment().is_some() {
             return Err(IssuerError::Fragment);
         }
-        if scheme == Scheme::Http && !is_loopback(url.host()) {
+        if scheme == Scheme::Http && !is_loopback(&url) {
             return Err(IssuerError::HttpNotLoopback);
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
@@ -102,8 +102,8 @@ impl FromStr for Issuer {
     }
 }
 
-fn is_loopback(host: Option<Host<&str>>) -> bool {
-    match host {
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

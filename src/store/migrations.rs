@@ -31,8 +31,6 @@ pub enum Schema {
 enum Task {
     Look,
     Run,
-    /// Undoes every migration: for the test that proves that each can be undone.
-    #[cfg(test)]
     Revert,
 }
 
@@ -44,6 +42,11 @@ impl Store {
 
     pub async fn schema(&self) -> Result<Schema, Error> {
         self.migrations(Task::Look).await
+    }
+
+    /// Undoes every migration, and with them everything that is stored: for the test that each can be undone.
+    pub async fn danger_revert_migrations(&self) -> Result<Schema, Error> {
+        self.migrations(Task::Revert).await
     }
 
     /// diesel's migrations block, and its asynchronous harness wants a runtime of several threads: so they get a thread
@@ -105,7 +108,6 @@ fn carry_out<DB: diesel::backend::Backend>(
         return Ok(Schema::Newer { unknown: unknown.to_string() });
     }
     match task {
-        #[cfg(test)]
         Task::Revert => {
             harness.revert_all_migrations(MIGRATIONS).map_err(failed)?;
             Ok(Schema::Behind { pending: known.len() })

@@ -26,6 +26,7 @@ tables! {
         password_hash -> Nullable<Text>,
         created_at -> DbTime,
         password_changed_at -> DbTime,
+        password_version -> BigInt,
         last_login_at -> Nullable<DbTime>,
         disabled_at -> Nullable<DbTime>,
     }
@@ -146,3 +147,34 @@ tables! {
 joinable!(client_secrets -> clients (client_id));
 joinable!(grants -> clients (client_id));
 joinable!(grants -> users (user_id));
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use diesel::prelude::*;
+    use diesel::sql_types::Text;
+
+    #[derive(QueryableByName)]
+    struct Column {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+
+    #[test]
+    fn the_tables_are_those_that_the_migrations_make() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        connection.batch_execute(include_str!("../../migrations/2026-11-24-000000_create_tables/up.sql")).unwrap();
+        let mut columns = |query: &str| -> Vec<String> {
+            let rows = diesel::sql_query(query).load::<Column>(&mut connection).unwrap();
+            rows.into_iter().map(|column| column.name).collect()
+        };
+        let mut tables = columns("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'");
+        tables.sort();
+        let mut known: Vec<&str> = super::TABLES.iter().map(|(table, _)| *table).collect();
+        known.sort_unstable();
+        assert_eq!(known, tables);
+        for (table, known) in super::TABLES {
+            assert_eq!(columns(&format!("SELECT name FROM pragma_table_info('{table}')")), *known, "{table}");
+        }
+    }
+}

@@ -24,6 +24,8 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     #[diesel(serialize_as = Bind<DateTime<Utc>>)]
     pub password_changed_at: DateTime<Utc>,
+    /// Counts the changes of the password; a rehash of the same one is none.
+    pub password_version: i64,
     #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
     pub last_login_at: Option<DateTime<Utc>>,
     #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
@@ -58,7 +60,7 @@ pub async fn list(connection: &mut Connection, after: &str, limit: i64) -> Resul
 pub async fn record_login(connection: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<bool, Error> {
     let unchanged = users::table
         .filter(users::id.eq(Bind(user.id)))
-        .filter(users::password_changed_at.eq(Bind(user.password_changed_at)))
+        .filter(users::password_version.eq(user.password_version))
         .filter(users::disabled_at.is_null());
     let login = diesel::update(unchanged).set(users::last_login_at.eq(Bind(now)));
     Ok(on!(connection, c => login.execute(c))? == 1)
@@ -66,9 +68,8 @@ pub async fn record_login(connection: &mut Connection, user: &User, now: DateTim
 
 /// Replaces an outdated hash of the same password, unless the password was changed meanwhile.
 pub async fn rehash(connection: &mut Connection, user: &User, password_hash: &str) -> Result<(), Error> {
-    let unchanged = users::table
-        .filter(users::id.eq(Bind(user.id)))
-        .filter(users::password_changed_at.eq(Bind(user.password_changed_at)));
+    let unchanged =
+        users::table.filter(users::id.eq(Bind(user.id))).filter(users::password_version.eq(user.password_version));
     on!(connection, c => diesel::update(unchanged).set(users::password_hash.eq(password_hash)).execute(c))?;
     Ok(())
 }
@@ -79,7 +80,11 @@ pub async fn set_password(
     password_hash: &str,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let change = (users::password_hash.eq(password_hash), users::password_changed_at.eq(Bind(now)));
+    let change = (
+        users::password_hash.eq(password_hash),
+        users::password_changed_at.eq(Bind(now)),
+        users::password_version.eq(users::password_version + 1),
+    );
     on!(connection, c => diesel::update(users::table.find(Bind(id))).set(change).execute(c))?;
     Ok(())
 }

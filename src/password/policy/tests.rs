@@ -14,6 +14,7 @@ fn good_passwords_pass_whatever_their_characters() {
         "velvet otter piano drizzle",
         "xK9#mQ2$vL7@nR4",
         "73914 60285 9137",
+        "xK9#mQ2$vL7@nRx",
         "Ångström löser gåtor",
         "зелёный чайник поёт",
         "青い鳥が窓辺で静かに歌を歌っている",
@@ -90,6 +91,10 @@ fn runs_of_one_character_or_along_the_alphabet_digits_or_keyboard_are_refused() 
         "azertyuiopqsdfgk",
         "3edc4rfv5tgb6yhn",
         "abcdefg-1234567-qwerty",
+        "xyzabc-yzabcd-zabcde",
+        "klzxcxzlkjklzxc",
+        "rtzuiuztrtzuizt",
+        "azeropqsdklmwxc",
     ] {
         assert_eq!(checked(run), Err(Refusal::Sequence), "{run}");
     }
@@ -112,7 +117,7 @@ fn a_password_mostly_of_what_is_known_about_the_user_is_refused() {
     }
     assert_eq!(checked_for("lindqvist piano drizzle", &context), Ok(()), "less than half");
     assert_eq!(checked("lindqvist9482736"), Ok(()), "somebody else's name");
-    assert_eq!(checked_for("bobobobo-bx-7kw-u", &["bo"]), Ok(()), "two letters are no word");
+    assert_eq!(checked_for("bobobo-bobo-7kw", &["bo"]), Ok(()), "two letters are no word");
     assert_eq!(checked_for("ame\u{301}lieame\u{301}lie-7kw", &["Am\u{e9}lie"]), Err(Refusal::Context), "normalised");
 }
 

@@ -10,7 +10,10 @@ mod types;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::{DateTime, Utc};
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
@@ -46,6 +49,7 @@ impl fmt::Debug for Database {
 pub struct Store {
     pools: Pools,
     database: Database,
+    checkouts: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
@@ -124,15 +128,21 @@ impl Store {
                 Pools::Sqlite { readers: sqlite::pool(path, size)?, writer: sqlite::pool(path, 1)? }
             }
         };
-        Ok(Self { pools, database })
+        Ok(Self { pools, database, checkouts: Arc::default() })
     }
 
     pub fn database(&self) -> &Database {
         &self.database
     }
 
+    /// How many times a connection was asked for since the start.
+    pub fn checkouts(&self) -> u64 {
+        self.checkouts.load(Ordering::Relaxed)
+    }
+
     /// A connection to read with.
     pub async fn reading(&self) -> Result<Connection, Error> {
+        self.checkouts.fetch_add(1, Ordering::Relaxed);
         match &self.pools {
             Pools::Postgres(pool) => Ok(Connection::Postgres(pool.get().await.map_err(unavailable)?)),
             Pools::Sqlite { readers, .. } => Ok(Connection::Sqlite(readers.get().await.map_err(unavailable)?)),
@@ -143,7 +153,10 @@ impl Store {
     pub async fn writing(&self) -> Result<Connection, Error> {
         match &self.pools {
             Pools::Postgres(_) => self.reading().await,
-            Pools::Sqlite { writer, .. } => Ok(Connection::Sqlite(writer.get().await.map_err(unavailable)?)),
+            Pools::Sqlite { writer, .. } => {
+                self.checkouts.fetch_add(1, Ordering::Relaxed);
+                Ok(Connection::Sqlite(writer.get().await.map_err(unavailable)?))
+            }
         }
     }
 
@@ -176,6 +189,22 @@ impl Store {
         }
     }
 
+    /// A transaction that reads one state of the whole database, whatever is written meanwhile.
+    pub async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Connection) -> Result<T, E>,
+        E: From<Error>,
+    {
+        self.transaction(async |connection: &mut Connection| {
+            // In SQLite nobody writes beside an immediate transaction.
+            if let Connection::Postgres(object) = &mut *connection {
+                postgres::freeze(object).await?;
+            }
+            body(connection).await
+        })
+        .await
+    }
+
     /// A transaction that no other instance runs at the same time. Look again inside it: another instance may have
     /// done the work while this one waited.
     pub async fn exclusively<T, E, F>(&self, what: Exclusive, body: F) -> Result<T, E>
@@ -191,6 +220,15 @@ impl Store {
             body(connection).await
         })
         .await
+    }
+
+    /// The time by the database's own clock, to compare with ours; nothing else asks for it. `None` where the database
+    /// is in this process.
+    pub async fn clock(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        match self.reading().await? {
+            Connection::Postgres(mut object) => Ok(Some(postgres::clock(&mut object).await?)),
+            Connection::Sqlite(_) => Ok(None),
+        }
     }
 
     /// Throws away idle connections, so that the next ones are new.

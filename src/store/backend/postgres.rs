@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diesel::ConnectionError;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Text, Timestamptz};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
@@ -144,6 +145,16 @@ pub(super) async fn lock(connection: &mut Object<AsyncPgConnection>, number: i64
         .execute(&mut **connection)
         .await?;
     Ok(())
+}
+
+/// Lets the transaction that has just begun see one state throughout.
+pub(super) async fn freeze(connection: &mut Object<AsyncPgConnection>) -> Result<(), Error> {
+    Ok(connection.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?)
+}
+
+pub(super) async fn clock(connection: &mut Object<AsyncPgConnection>) -> Result<DateTime<Utc>, Error> {
+    let query = diesel::select(diesel::dsl::sql::<Timestamptz>("clock_timestamp()"));
+    Ok(query.get_result(&mut **connection).await?)
 }
 
 /// The channel of NOTIFY; its payload is the topic.

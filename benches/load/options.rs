@@ -1,0 +1,71 @@
+//! The command line of the benchmark.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use crate::scenario::Scenario;
+
+/// Puts signet under load, on PostgreSQL and on SQLite, beside references that show what the machine can do.
+#[derive(Parser)]
+#[command(name = "load")]
+pub struct Options {
+    /// Measured seconds of a run, after one second of warm-up
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub seconds: u64,
+    /// Runs of each scenario; the median is reported
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Connections, each with one request at a time
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub connections: u32,
+    /// One database only
+    #[arg(long)]
+    pub only: Option<Database>,
+    /// This scenario and its reference only (may be repeated)
+    #[arg(long)]
+    scenario: Vec<Scenario>,
+    /// Writes every run's figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Where the databases are put, in a folder removed at the end: a disk, not memory
+    #[arg(long, default_value = "/var/tmp")]
+    pub directory: PathBuf,
+
+    /// What cargo passes to a benchmark, and does not when it only wants to know that it starts (`cargo test`)
+    #[arg(long, hide = true)]
+    pub bench: bool,
+    /// Serves the references on this address, as a child of the benchmark
+    #[arg(long, hide = true, requires_all = ["database", "rows"])]
+    pub reference: Option<SocketAddr>,
+    #[arg(long, hide = true)]
+    pub database: Option<String>,
+    #[arg(long, hide = true)]
+    pub rows: Option<u32>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+pub enum Database {
+    #[value(name = "pg")]
+    Postgres,
+    Sqlite,
+}
+
+impl Options {
+    /// What is to be measured, in the order of measuring.
+    pub fn scenarios(&self) -> Vec<Scenario> {
+        let mut scenarios = self.scenario.clone();
+        if scenarios.is_empty() {
+            scenarios.extend(Scenario::value_variants());
+        }
+        scenarios.extend(scenarios.clone().into_iter().filter_map(Scenario::reference));
+        scenarios.sort();
+        scenarios.dedup();
+        scenarios
+    }
+
+    pub fn databases(&self) -> Vec<Database> {
+        self.only.map_or_else(|| Database::value_variants().to_vec(), |one| vec![one])
+    }
+}

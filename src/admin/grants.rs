@@ -1,0 +1,174 @@
+//! Grants: what users have approved. Revoking one ends every token of it.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Admin, Done, Error, clients, users};
+use crate::protocol::scope::Scope;
+use crate::status::revoke_grants;
+use crate::store::grants::{self, Grant, Selection};
+use crate::store::{self, Connection};
+
+/// Which grants: all that match every name given.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub grant_id: Option<Uuid>,
+    pub username: Option<String>,
+    pub client_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantView {
+    /// As in the `grant_id` claim of its access tokens.
+    pub grant_id: Uuid,
+    pub username: String,
+    pub client_id: String,
+    pub audiences: Vec<String>,
+    pub scope: Scope,
+    pub state: GrantState,
+    /// How often it was refreshed, plus one.
+    pub generation: i64,
+    pub created_at: DateTime<Utc>,
+    pub rotated_at: Option<DateTime<Utc>>,
+    /// When it ends unless it is refreshed before.
+    pub idle_expires_at: DateTime<Utc>,
+    /// When it ends in any case.
+    pub expires_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub revoked_reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantState {
+    Live,
+    Expired,
+    Revoked,
+}
+
+impl GrantState {
+    pub(super) fn of(grant: &Grant, now: DateTime<Utc>) -> Self {
+        match grant.revoked_at {
+            Some(_) => Self::Revoked,
+            None if grant.is_live(now) => Self::Live,
+            None => Self::Expired,
+        }
+    }
+}
+
+/// What a revocation came to.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Revoked {
+    /// How many were live, or merely expired, until now.
+    pub revoked: usize,
+}
+
+impl Admin {
+    /// Grants in the order of their making, those behind `after`: the live ones, or `all`.
+    pub async fn grants(&self, filter: &Filter, all: bool, after: Uuid, limit: i64) -> Result<Vec<GrantView>, Error> {
+        let mut connection = self.store.reading().await?;
+        let now = self.clock.now();
+        let selection = Selection { live_at: (!all).then_some(now), ..select(&mut connection, filter).await? };
+        let rows = grants::list(&mut connection, selection, after, limit).await?;
+        let mut names = Names::default();
+        let mut views = Vec::with_capacity(rows.len());
+        for grant in rows {
+            views.push(names.view(&mut connection, grant, now).await?);
+        }
+        Ok(views)
+    }
+
+    /// Ends what matches. Without any name nothing does: a slip must not log everybody out.
+    pub async fn revoke(&self, filter: &Filter) -> Result<Done<Revoked>, Error> {
+        if let Filter { grant_id: None, username: None, client_id: None } = filter {
+            return Err(Error::invalid("grant", "must be named by its id, its user or its client"));
+        }
+        let ended = async |connection: &mut Connection| {
+            let moment = self.moment(connection).await?;
+            let selection = select(connection, filter).await?;
+            let reason = "revoked by an administrator";
+            let revoked = revoke_grants(connection, &self.entropy, selection, moment, reason).await?.len();
+            let details = json!({
+                "grant_id": filter.grant_id,
+                "username": filter.username,
+                "client_id": filter.client_id,
+                "grants_revoked": revoked,
+            });
+            if revoked > 0 {
+                self.audit(connection, "grant.revoke", &target(filter), details).await?;
+            }
+            Ok(Done::plain(Revoked { revoked }))
+        };
+        self.store.transaction(ended).await
+    }
+}
+
+/// # Errors
+/// When one of the names is nobody's: a mistyped name must not look like "nothing to revoke".
+async fn select(connection: &mut Connection, filter: &Filter) -> Result<Selection, Error> {
+    let mut selection = Selection { grant: filter.grant_id, ..Selection::default() };
+    if let Some(name) = &filter.username {
+        selection.user = Some(users::find(connection, name).await?.id);
+    }
+    if let Some(client_id) = &filter.client_id {
+        selection.client = Some(clients::find(connection, client_id).await?.id);
+    }
+    if let Some(id) = filter.grant_id
+        && grants::find(connection, id).await?.is_none()
+    {
+        return Err(Error::NotFound { kind: "grant", name: id.to_string() });
+    }
+    Ok(selection)
+}
+
+fn target(filter: &Filter) -> String {
+    match (&filter.grant_id, &filter.username, &filter.client_id) {
+        (Some(id), ..) => format!("grant:{id}"),
+        (None, Some(name), _) => format!("user:{name}"),
+        (None, None, client_id) => clients::target(client_id.as_deref().unwrap_or_default()),
+    }
+}
+
+/// The names of users and clients by their keys, each asked for once a page.
+#[derive(Default)]
+pub(super) struct Names {
+    users: HashMap<Uuid, String>,
+    clients: HashMap<Uuid, String>,
+}
+
+impl Names {
+    pub async fn view(
+        &mut self,
+        connection: &mut Connection,
+        grant: Grant,
+        now: DateTime<Utc>,
+    ) -> Result<GrantView, Error> {
+        if !self.users.contains_key(&grant.user_id) {
+            let user = store::users::find(connection, grant.user_id).await?;
+            self.users.insert(grant.user_id, user.map(|user| user.username).unwrap_or_default());
+        }
+        if !self.clients.contains_key(&grant.client_id) {
+            let client = store::clients::find_by_id(connection, grant.client_id).await?;
+            self.clients.insert(grant.client_id, client.map(|client| client.client_id).unwrap_or_default());
+        }
+        Ok(GrantView {
+            state: GrantState::of(&grant, now),
+            grant_id: grant.id,
+            username: self.users[&grant.user_id].clone(),
+            client_id: self.clients[&grant.client_id].clone(),
+            audiences: grant.audiences.0,
+            scope: grant.scope.0,
+            generation: grant.generation,
+            created_at: grant.created_at,
+            rotated_at: grant.rotated_at,
+            idle_expires_at: grant.idle_expires_at,
+            expires_at: grant.expires_at,
+            revoked_at: grant.revoked_at,
+            revoked_reason: grant.revoked_reason,
+        })
+    }
+}

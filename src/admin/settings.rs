@@ -1,0 +1,184 @@
+//! The settings that an administrator changes at run time. Values that would make tokens fail together are refused, with
+//! the numbers.
+
+use serde_json::json;
+
+use super::audit::differences;
+use super::lifetime::{self, LEEWAY, LONGEST, spelled};
+use super::{Admin, Done, Error, every};
+use crate::store::revisions::{self, Topic};
+use crate::store::settings::{self, Settings};
+use crate::store::{Connection, clients, resource_servers};
+
+/// How much longer than `jwks_max_age` a key is published before it signs: clocks differ, and instances learn of a new
+/// key a little later.
+const PUBLICATION_MARGIN: i64 = 60;
+
+/// The longest time for which a used refresh token is taken for a retry: afterwards a thief's use must be noticed.
+const LONGEST_RETRY_WINDOW: i64 = 5 * 60;
+
+/// What is absent stays as it is. Seconds, each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SettingsChange {
+    pub access_token_lifetime: Option<i64>,
+    pub refresh_idle_lifetime: Option<i64>,
+    pub refresh_absolute_lifetime: Option<i64>,
+    pub retry_window: Option<i64>,
+    pub key_rotation_interval: Option<i64>,
+    pub key_publication_period: Option<i64>,
+    pub key_retention: Option<i64>,
+    pub jwks_max_age: Option<i64>,
+}
+
+impl Admin {
+    pub async fn settings(&self) -> Result<Settings, Error> {
+        Ok(settings::load(&mut self.store.reading().await?).await?)
+    }
+
+    pub async fn change_settings(&self, change: SettingsChange) -> Result<Done<Settings>, Error> {
+        let changed = async |connection: &mut Connection| {
+            let before = settings::load(connection).await?;
+            let longest_before = longest_access_token_lifetime(connection, &before).await?;
+            let after = apply(before, change)?;
+            let longest = longest_access_token_lifetime(connection, &after).await?;
+            let contradictions = contradictions(&after, &longest);
+            if !contradictions.is_empty() {
+                return Err(Error::Refused(contradictions.join("; ")));
+            }
+            settings::store(connection, &after).await?;
+            // A ring of keys is built with the retention.
+            revisions::bump(connection, Topic::Keys).await?;
+            if let Some(differences) = differences(&before, &after) {
+                self.audit(connection, "settings.change", "settings", json!(differences)).await?;
+            }
+            Ok(Done { notes: caveats(&before, &after, &longest_before), ..Done::plain(after) })
+        };
+        self.configure(changed).await
+    }
+}
+
+/// The longest lifetime that is set for an access token anywhere, and where.
+#[derive(Clone, Debug)]
+struct Longest {
+    seconds: i64,
+    place: String,
+}
+
+async fn longest_access_token_lifetime(connection: &mut Connection, settings: &Settings) -> Result<Longest, Error> {
+    let mut longest = Longest { seconds: settings.access_token_lifetime, place: "the default".to_owned() };
+    let mut consider = |own: Option<i64>, place: String| {
+        if let Some(seconds) = own.filter(|seconds| *seconds > longest.seconds) {
+            longest = Longest { seconds, place };
+        }
+    };
+    let page = async |after: &String, limit| Ok(clients::list(connection, after, limit).await?);
+    for client in every(String::new(), page, |client| client.client_id.clone()).await? {
+        consider(client.access_token_lifetime, format!("client {}", client.client_id));
+    }
+    let page = async |after: &String, limit| Ok(resource_servers::list(connection, after, limit).await?);
+    for server in every(String::new(), page, |server| server.audience.clone()).await? {
+        consider(server.access_token_lifetime, format!("resource server {}", server.audience));
+    }
+    Ok(longest)
+}
+
+fn apply(mut settings: Settings, change: SettingsChange) -> Result<Settings, Error> {
+    if let Some(seconds) = change.retry_window {
+        // Zero is allowed: no retry is forgiven then.
+        if !(0..=LONGEST).contains(&seconds) {
+            return Err(Error::invalid("retry_window", "must not be negative"));
+        }
+        settings.retry_window = seconds;
+    }
+    for (field, value, new) in [
+        ("access_token_lifetime", &mut settings.access_token_lifetime, change.access_token_lifetime),
+        ("refresh_idle_lifetime", &mut settings.refresh_idle_lifetime, change.refresh_idle_lifetime),
+        ("refresh_absolute_lifetime", &mut settings.refresh_absolute_lifetime, change.refresh_absolute_lifetime),
+        ("key_rotation_interval", &mut settings.key_rotation_interval, change.key_rotation_interval),
+        ("key_publication_period", &mut settings.key_publication_period, change.key_publication_period),
+        ("key_retention", &mut settings.key_retention, change.key_retention),
+        ("jwks_max_age", &mut settings.jwks_max_age, change.jwks_max_age),
+    ] {
+        if let Some(seconds) = new {
+            lifetime::check(field, seconds)?;
+            *value = seconds;
+        }
+    }
+    Ok(settings)
+}
+
+/// What cannot hold together. Each text names the numbers and what to do.
+fn contradictions(settings: &Settings, longest: &Longest) -> Vec<String> {
+    let mut found = Vec::new();
+    let published = settings.jwks_max_age + PUBLICATION_MARGIN;
+    if settings.key_publication_period < published {
+        found.push(format!(
+            "key_publication_period ({}) is shorter than jwks_max_age ({}) and a margin of {}, so that a key would sign \
+             before verifiers know it: set it to {} or more",
+            spelled(settings.key_publication_period),
+            spelled(settings.jwks_max_age),
+            spelled(PUBLICATION_MARGIN),
+            spelled(published)
+        ));
+    }
+    let retained = longest.seconds + LEEWAY;
+    if settings.key_retention < retained {
+        found.push(format!(
+            "key_retention ({}) is shorter than the longest access token lifetime ({}, of {}) and a leeway of {}, so \
+             that a key would leave the key set before its last token expires: set it to {} or more",
+            spelled(settings.key_retention),
+            spelled(longest.seconds),
+            longest.place,
+            spelled(LEEWAY),
+            spelled(retained)
+        ));
+    }
+    let rotated = 2 * settings.key_publication_period;
+    if settings.key_rotation_interval < rotated {
+        found.push(format!(
+            "key_rotation_interval ({}) is shorter than twice key_publication_period ({}): set it to {} or more",
+            spelled(settings.key_rotation_interval),
+            spelled(settings.key_publication_period),
+            spelled(rotated)
+        ));
+    }
+    if settings.refresh_idle_lifetime > settings.refresh_absolute_lifetime {
+        found.push(format!(
+            "refresh_idle_lifetime ({}) is longer than refresh_absolute_lifetime ({}): set it to {} or less",
+            spelled(settings.refresh_idle_lifetime),
+            spelled(settings.refresh_absolute_lifetime),
+            spelled(settings.refresh_absolute_lifetime)
+        ));
+    }
+    if settings.retry_window > LONGEST_RETRY_WINDOW {
+        found.push(format!(
+            "retry_window ({}) is longer than {}, in which a stolen refresh token would not be noticed: set it to {} or \
+             less",
+            spelled(settings.retry_window),
+            spelled(LONGEST_RETRY_WINDOW),
+            spelled(LONGEST_RETRY_WINDOW)
+        ));
+    }
+    found
+}
+
+/// What the change does to tokens and key sets that are out already, under the former settings.
+fn caveats(before: &Settings, after: &Settings, longest_before: &Longest) -> Vec<String> {
+    let mut found = Vec::new();
+    if after.key_retention < longest_before.seconds + LEEWAY {
+        found.push(format!(
+            "tokens issued until now live up to {}: if a key is rotated sooner than that, its last ones fail early",
+            spelled(longest_before.seconds)
+        ));
+    }
+    if after.key_publication_period < before.jwks_max_age + PUBLICATION_MARGIN {
+        found.push(format!(
+            "verifiers may keep the key set that they have for up to {}: do not rotate keys before",
+            spelled(before.jwks_max_age)
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+pub(super) mod tests;

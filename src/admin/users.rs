@@ -1,0 +1,211 @@
+//! Users: who may log in. Whatever makes a password or user worthless ends every grant of the user with it (SP 800-63B-4
+//! §5.1), in the same transaction.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Admin, Done, Error};
+use crate::password;
+use crate::protocol::username;
+use crate::secret::Secret;
+use crate::status::revoke_grants;
+use crate::store::grants::{self, Selection};
+use crate::store::users::{self, User};
+use crate::store::{self, Connection};
+
+const KIND: &str = "user";
+
+#[derive(Debug)]
+pub struct NewUser {
+    pub username: String,
+    pub email: Option<String>,
+    pub password: Secret,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct UserView {
+    pub username: String,
+    /// The subject of the user's tokens: an identifier that never changes.
+    pub sub: Uuid,
+    pub email: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub password_changed_at: DateTime<Utc>,
+    pub last_login_at: Option<DateTime<Utc>>,
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            username: user.username,
+            sub: user.id,
+            email: user.email,
+            created_at: user.created_at,
+            password_changed_at: user.password_changed_at,
+            last_login_at: user.last_login_at,
+            disabled_at: user.disabled_at,
+        }
+    }
+}
+
+impl Admin {
+    pub async fn create_user(&self, new: NewUser) -> Result<Done<UserView>, Error> {
+        username::check(&new.username).map_err(|reason| Error::invalid("username", reason))?;
+        if let Some(email) = &new.email {
+            check_email(email)?;
+        }
+        let password_hash = self.hash(new.password, &new.username, new.email.as_deref()).await?;
+        let now = self.clock.now();
+        let user = User {
+            id: self.entropy.ordered_uuid(now),
+            canonical_username: username::canonical(&new.username),
+            username: new.username,
+            email: new.email,
+            password_hash: Some(password_hash),
+            created_at: now,
+            password_changed_at: now,
+            password_version: 1,
+            last_login_at: None,
+            disabled_at: None,
+        };
+        let created = async |connection: &mut Connection| -> Result<(), Error> {
+            users::insert(connection, &user).await.map_err(|error| match error {
+                store::Error::Exists => Error::Exists { kind: KIND, name: user.username.clone() },
+                other => other.into(),
+            })?;
+            self.audit(connection, "user.create", &target(&user), json!({ "email": user.email })).await
+        };
+        self.store.transaction(created).await?;
+        Ok(Done::plain(user.into()))
+    }
+
+    /// Users in the order of their names, those behind `after`.
+    pub async fn users(&self, after: &str, limit: i64) -> Result<Vec<UserView>, Error> {
+        let rows = users::list(&mut self.store.reading().await?, &username::canonical(after), limit).await?;
+        Ok(rows.into_iter().map(UserView::from).collect())
+    }
+
+    pub async fn user(&self, name: &str) -> Result<UserView, Error> {
+        Ok(find(&mut self.store.reading().await?, name).await?.into())
+    }
+
+    /// Sets a new password and ends every grant that the old one gave.
+    pub async fn set_password(&self, name: &str, password: Secret) -> Result<Done<UserView>, Error> {
+        let user = find(&mut self.store.reading().await?, name).await?;
+        let password_hash = self.hash(password, &user.username, user.email.as_deref()).await?;
+        let set = async |connection: &mut Connection| {
+            users::set_password(connection, user.id, &password_hash, self.clock.now()).await?;
+            // Read after the write: whoever deleted the user meanwhile is then noticed.
+            let user = find(connection, name).await?;
+            let revoked = self.end_grants(connection, &user, "password changed").await?;
+            self.audit(connection, "user.set_password", &target(&user), ended(revoked)).await?;
+            Ok(Done { notes: note(revoked), ..Done::plain(user.into()) })
+        };
+        self.store.transaction(set).await
+    }
+
+    /// Refuses the user from now on and ends every grant. A user who is disabled already is left as it is.
+    pub async fn disable_user(&self, name: &str) -> Result<Done<UserView>, Error> {
+        let disabled = async |connection: &mut Connection| {
+            let mut user = find(connection, name).await?;
+            if user.disabled_at.is_some() {
+                return Ok(Done::plain(user.into()));
+            }
+            user.disabled_at = Some(self.clock.now());
+            users::set_disabled(connection, user.id, user.disabled_at).await?;
+            let revoked = self.end_grants(connection, &user, "user disabled").await?;
+            self.audit(connection, "user.disable", &target(&user), ended(revoked)).await?;
+            Ok(Done { notes: note(revoked), ..Done::plain(user.into()) })
+        };
+        self.store.transaction(disabled).await
+    }
+
+    /// Lets the user log in again. Grants that ended stay ended.
+    pub async fn enable_user(&self, name: &str) -> Result<Done<UserView>, Error> {
+        let enabled = async |connection: &mut Connection| {
+            let mut user = find(connection, name).await?;
+            if user.disabled_at.take().is_some() {
+                users::set_disabled(connection, user.id, None).await?;
+                self.audit(connection, "user.enable", &target(&user), json!({})).await?;
+            }
+            Ok(Done::plain(user.into()))
+        };
+        self.store.transaction(enabled).await
+    }
+
+    /// Removes the user, whose tokens are invalid from then on.
+    pub async fn delete_user(&self, name: &str) -> Result<Done<UserView>, Error> {
+        let deleted = async |connection: &mut Connection| {
+            let user = find(connection, name).await?;
+            // Locks the row: a login in flight comes first, and its grant is found below, or fails.
+            users::set_disabled(connection, user.id, Some(self.clock.now())).await?;
+            let revoked = self.end_grants(connection, &user, "user deleted").await?;
+            grants::delete(connection, Selection { user: Some(user.id), ..Selection::default() }).await?;
+            users::delete(connection, user.id).await?;
+            let details = json!({ "sub": user.id, "grants_revoked": revoked });
+            self.audit(connection, "user.delete", &target(&user), details).await?;
+            Ok(Done { notes: note(revoked), ..Done::plain(user.into()) })
+        };
+        self.store.transaction(deleted).await
+    }
+
+    async fn hash(&self, password: Secret, name: &str, email: Option<&str>) -> Result<String, Error> {
+        let context: Vec<&str> = [Some(name), email].into_iter().flatten().collect();
+        password::check(&password, &context)?;
+        Ok(self.passwords.hash(password).await?.as_str().to_owned())
+    }
+
+    /// Ends the grants of a user whose row this transaction has written, which keeps logins in flight out.
+    async fn end_grants(&self, connection: &mut Connection, user: &User, reason: &str) -> Result<usize, Error> {
+        let moment = self.moment(connection).await?;
+        let selection = Selection { user: Some(user.id), ..Selection::default() };
+        Ok(revoke_grants(connection, &self.entropy, selection, moment, reason).await?.len())
+    }
+}
+
+/// The user whom a login under this name would find.
+pub(super) async fn find(connection: &mut Connection, name: &str) -> Result<User, Error> {
+    let canonical = username::canonical(name);
+    // PostgreSQL's text has no NUL, and would fail instead of finding nothing.
+    let found = if canonical.contains('\0') { None } else { users::find_by_name(connection, &canonical).await? };
+    found.ok_or_else(|| Error::NotFound { kind: KIND, name: name.to_owned() })
+}
+
+/// Only what a typing slip would break: whether mail arrives there, nobody can tell from the text.
+fn check_email(email: &str) -> Result<(), Error> {
+    let (local, domain) = email.split_once('@').unwrap_or_default();
+    let readable = email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    if readable && !local.is_empty() && !domain.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::invalid("email", "is not an e-mail address, such as anna@example.com"))
+    }
+}
+
+fn target(user: &User) -> String {
+    format!("user:{}", user.username)
+}
+
+fn ended(revoked: usize) -> Value {
+    json!({ "grants_revoked": revoked })
+}
+
+fn note(revoked: usize) -> Vec<String> {
+    let told = (revoked > 0).then(|| format!("{revoked} grant(s) of the user ended, with every token of them"));
+    told.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_email_has_two_sides_and_no_blanks() {
+        assert!(check_email("anna@example.com").is_ok());
+        for bad in ["anna", "@example.com", "anna@", "an na@example.com", "anna@example.com\n"] {
+            assert!(check_email(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a serving process does beside answering: learning of changes, and what time asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::oauth::Provider;
+use crate::store::Notices;
+
+/// How often the revision counters are read when no notice comes. Well inside the bound within which what is held in
+/// memory must have been confirmed.
+const POLL: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether a key is due. The publication period is far longer.
+const MAINTENANCE: Duration = Duration::from_secs(60);
+
+/// Follows the database until the task is dropped: every change that another process makes is known within the poll
+/// interval, and at once where PostgreSQL sends a notice.
+pub async fn follow(provider: Arc<Provider>) {
+    let noticed = Notify::new();
+    tokio::join!(listen(&provider, &noticed), poll(&provider, &noticed));
+}
+
+async fn poll(provider: &Provider, noticed: &Notify) {
+    let mut reachable = true;
+    loop {
+        match provider.synchronise().await {
+            Ok(()) if !reachable => {
+                tracing::info!("the database answers again");
+                reachable = true;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if reachable {
+                    tracing::error!(%error, "the database cannot be followed: requests that need it are answered 503");
+                }
+                reachable = false;
+                // What is left in the pool may lead to a server that is gone.
+                provider.store.forget_idle_connections();
+            }
+        }
+        // A timeout is the usual end of the wait.
+        let _ = tokio::time::timeout(POLL, noticed.notified()).await;
+    }
+}
+
+async fn listen(provider: &Provider, noticed: &Notify) {
+    loop {
+        if let Ok(mut notices) = provider.store.notices().await {
+            if matches!(notices, Notices::Silent) {
+                return;
+            }
+            // What changed before the connection stood is not noticed on it.
+            noticed.notify_one();
+            while let Ok(came) = notices.next(Duration::from_secs(30)).await {
+                if came {
+                    noticed.notify_one();
+                }
+            }
+            tracing::warn!("the connection that notices changes was lost: polling until it is back");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Rotates and purges signing keys as time asks for it. Every instance runs this; the database lets one do the work.
+pub async fn maintain(provider: Arc<Provider>) {
+    loop {
+        tokio::time::sleep(MAINTENANCE).await;
+        match provider.keys.maintain().await {
+            Ok(staged) => {
+                for key in staged {
+                    tracing::info!(key.id = key.kid, active_at = %key.active_at, "a signing key is staged");
+                }
+            }
+            Err(error) => tracing::error!(%error, "signing keys could not be maintained"),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Putting a process together from its configuration: the one place that knows how the parts fit.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::failure::Failure;
+use crate::admin::{self, Admin};
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl};
+use crate::entropy::Entropy;
+use crate::keys::master::{self, MasterKeyError, MasterKeyRing};
+use crate::keys::{IssuerSecrets, Keys, SecretsError};
+use crate::oauth::{Directory, Provider};
+use crate::password::{Parameters, Pool, PoolSettings};
+use crate::protocol::issuer::Issuer;
+use crate::status::Allocator;
+use crate::store::migrations::Schema;
+use crate::store::{Database, Store};
+
+/// How long a login waits for a password worker at most.
+const PASSWORD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The database, opened and at this program's schema.
+pub async fn store(config: &Config) -> Result<Store, Failure> {
+    let store = open_store(config)?;
+    match store.migrate().await? {
+        Schema::Newer { unknown } => return Err(newer(&unknown)),
+        Schema::Current { applied } if applied > 0 => tracing::info!(applied, "the database was migrated"),
+        Schema::Current { .. } | Schema::Behind { .. } => {}
+    }
+    Ok(store)
+}
+
+pub fn newer(unknown: &str) -> Failure {
+    Failure::Unusable(format!(
+        "the database has migration {unknown}, which this program does not know: a newer signet made it. Run that \
+         version; nothing was changed"
+    ))
+}
+
+/// The database as it is.
+pub fn open_store(config: &Config) -> Result<Store, Failure> {
+    let database = match &config.database_url {
+        DatabaseUrl::Postgres(url) => Database::Postgres(url.expose().to_owned()),
+        DatabaseUrl::Sqlite(path) => {
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                create_folder(folder)?;
+            }
+            Database::Sqlite(path.clone())
+        }
+    };
+    Ok(Store::open(database, config.database_pool_size.get())?)
+}
+
+/// Makes a folder that only its owner can look into.
+pub fn create_folder(folder: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| {
+        Failure::Unusable(format!("{}: {error}: see that SIGNET_DATA_DIR can be written", folder.display()))
+    })
+}
+
+/// The master key. One is made only beside a new embedded database: the two then live and are lost together. In every
+/// other case a key that silently came about could silently be lost, and the database with it.
+async fn master_key(config: &Config, store: &Store, entropy: &Entropy) -> Result<Arc<MasterKeyRing>, Failure> {
+    let path = &config.master_key_file;
+    if !path.exists() {
+        let embedded = matches!(store.database(), Database::Sqlite(_));
+        if !embedded || IssuerSecrets::exist(store).await? {
+            return Err(Failure::Unusable(format!(
+                "there is no master key at {}: restore the file that this issuer was made with, or, for a new issuer, \
+                 make one with `signet master-key create` and keep a copy apart from the database's backups",
+                path.display()
+            )));
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_folder(folder)?;
+        }
+        match master::create_file(path, entropy) {
+            Ok(()) => tracing::info!(file = %path.display(), "a master key was made: keep a copy elsewhere"),
+            // Another process was faster.
+            Err(MasterKeyError::Exists(_)) => {}
+            Err(error) => return Err(unusable_key(&error)),
+        }
+    }
+    Ok(Arc::new(MasterKeyRing::load(path).map_err(|error| unusable_key(&error))?))
+}
+
+fn unusable_key(error: &MasterKeyError) -> Failure {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Failure::Unusable(format!("{error}{cause}"))
+}
+
+/// What a process does not read from its configuration. Tests bring their own: a clock that is moved by hand, seeded
+/// randomness, cheap hashes.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub password_parameters: Parameters,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self { clock: Clock::system(), entropy: Entropy::system(), password_parameters: Parameters::default() }
+    }
+}
+
+/// The parts that serving and administration share.
+struct Parts {
+    store: Store,
+    keys: Arc<Keys>,
+    secrets: IssuerSecrets,
+    passwords: Arc<Pool>,
+}
+
+async fn parts(config: &Config, surroundings: &Surroundings, password_workers: usize) -> Result<Parts, Failure> {
+    let Surroundings { clock, entropy, password_parameters } = surroundings;
+    let store = store(config).await?;
+    let master = master_key(config, &store, entropy).await?;
+    // The canary, before anything is written under this master key.
+    let secrets = IssuerSecrets::open(&store, clock, entropy, &master).await.map_err(|error| match error {
+        SecretsError::Store(error) => error.into(),
+        other => Failure::Unusable(format!(
+            "{other}. SIGNET_MASTER_KEY_FILE is {}: set it to the file that this issuer was made with",
+            config.master_key_file.display()
+        )),
+    })?;
+    let keys = Arc::new(Keys::new(store.clone(), clock.clone(), entropy.clone(), master));
+    keys.maintain().await.map_err(admin::Error::from)?;
+    keys.reload().await.map_err(admin::Error::from)?;
+    let settings = PoolSettings {
+        workers: password_workers,
+        queue: config.password_queue.get(),
+        deadline: PASSWORD_DEADLINE,
+        parameters: *password_parameters,
+    };
+    let threads = |error| Failure::Unusable(format!("no thread to hash passwords on: {error}"));
+    let passwords = Arc::new(Pool::new(&settings, entropy.clone()).map_err(threads)?);
+    Ok(Parts { store, keys, secrets, passwords })
+}
+
+/// What the administration commands work with.
+pub async fn admin(config: &Config) -> Result<Admin, Failure> {
+    let surroundings = Surroundings::default();
+    let Parts { store, keys, passwords, .. } = parts(config, &surroundings, 1).await?;
+    let Surroundings { clock, entropy, .. } = surroundings;
+    Ok(Admin { store, clock, entropy, keys, passwords, actor: "cli".to_owned() })
+}
+
+/// Administration beside a running issuer, in the same process.
+pub fn administration(provider: &Provider, actor: &str) -> Admin {
+    Admin {
+        store: provider.store.clone(),
+        clock: provider.clock.clone(),
+        entropy: provider.entropy.clone(),
+        keys: provider.keys.clone(),
+        passwords: provider.passwords.clone(),
+        actor: actor.to_owned(),
+    }
+}
+
+/// The issuer as the commands see it, which answer nobody.
+pub async fn provider(config: &Config) -> Result<Provider, Failure> {
+    instance(config, issuer(config)?, Surroundings::default()).await
+}
+
+/// The configured issuer; without one, what `signet dev` calls itself.
+pub fn issuer(config: &Config) -> Result<Issuer, Failure> {
+    if let Some(issuer) = &config.issuer {
+        return Ok(issuer.clone());
+    }
+    let local = format!("https://{}", config.listen);
+    local.parse().map_err(|error| Failure::Unusable(format!("{local} {error}: set SIGNET_ISSUER")))
+}
+
+/// The issuer, ready to answer.
+pub async fn instance(config: &Config, issuer: Issuer, surroundings: Surroundings) -> Result<Provider, Failure> {
+    let Parts { store, keys, secrets, passwords } = parts(config, &surroundings, config.password_workers.get()).await?;
+    let Surroundings { clock, entropy, .. } = surroundings;
+    let provider = Provider {
+        issuer,
+        directory: Directory::new(store.clone()),
+        statuses: Allocator::new(store.clone(), clock.clone(), entropy.clone()),
+        store,
+        clock,
+        entropy,
+        keys,
+        secrets,
+        passwords,
+    };
+    provider.synchronise().await.map_err(admin::Error::from)?;
+    Ok(provider)
+}

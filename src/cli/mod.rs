@@ -1,0 +1,169 @@
+//! The command line: what a user of the shell types, and what is printed. What it may do is decided in `admin`; each noun
+//! has a file that turns its flags into a call and the answer into a [`Report`].
+//!
+//! Exit status: 0 done, 1 refused (or a token that does not hold), 2 misused.
+
+mod client;
+pub mod compose;
+mod database;
+mod dev;
+mod doctor;
+pub mod failure;
+mod grant;
+mod key;
+mod master_key;
+mod output;
+mod prompts;
+mod resource_server;
+mod serve;
+mod settings;
+mod tls;
+mod token;
+mod user;
+mod value;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::telemetry;
+use failure::Failure;
+use output::Report;
+
+/// signet, an OAuth 2 token provider (RFC 6749).
+#[derive(Debug, Parser)]
+#[command(name = "signet", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Reads the configuration from this TOML file; environment variables win over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prints one JSON document, with the names of RFC 7591 and RFC 7662 where they exist.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the issuer until SIGINT or SIGTERM. The configuration comes from SIGNET_… variables and --config.
+    Serve,
+    /// Serves an issuer to try things out on, with a certificate, a demo API, client and user made on first use.
+    Dev,
+    /// Brings the database to this program's schema; `serve` and every command do so by themselves.
+    Migrate,
+    /// Moves an issuer from one database to another.
+    #[command(subcommand)]
+    Database(database::Command),
+    /// Checks settings, database, master key, signing keys, clock and whether the issuer can be reached.
+    Doctor,
+    /// Manages users, who log in with a password.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Manages clients: the software that asks for tokens (RFC 6749 section 2).
+    #[command(subcommand)]
+    Client(client::Command),
+    /// Manages resource servers: the APIs that tokens are for (RFC 6749 section 1.1, RFC 8707).
+    #[command(subcommand)]
+    ResourceServer(resource_server::Command),
+    /// Shows and rotates the signing keys that the JWKS publishes (RFC 7517).
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Shows and revokes grants: what users have approved for clients (RFC 6749 section 1.3).
+    #[command(subcommand)]
+    Grant(grant::Command),
+    /// Explains tokens (RFC 9068, RFC 7662).
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Shows and changes the settings that hold at run time: lifetimes and key rotation.
+    #[command(subcommand)]
+    Settings(settings::Command),
+    /// Makes the master key, which seals every other secret in the database.
+    #[command(subcommand)]
+    MasterKey(master_key::Command),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let Cli { global, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // There is nowhere left to report that the report cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = carry_out(&global, command).and_then(|report| {
+        report.print(global.json)?;
+        Ok(if report.holds { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    });
+    done.unwrap_or_else(|failure| failure.print(global.json))
+}
+
+fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
+    let config = Config::load(global.config.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Unusable(format!("no threads to work with: {error}")))?;
+    let serves = matches!(command, Command::Serve | Command::Dev);
+    // A command's own words are enough; a server's log is all that it says.
+    let filter = if serves { config.log.as_str() } else { "warn" };
+    telemetry::init(filter, config.log_format).map_err(|error| Failure::Unusable(error.to_string()))?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve => serve::serve(&config).await.map(|()| Report::nothing()),
+            Command::Dev => dev::dev(&config).await.map(|()| Report::nothing()),
+            Command::Migrate => database::migrate(&config).await,
+            Command::Database(command) => database::run(command, &config).await,
+            Command::Doctor => doctor::run(&config).await,
+            Command::User(command) => user::run(command, &config).await,
+            Command::Client(command) => client::run(command, &config).await,
+            Command::ResourceServer(command) => resource_server::run(command, &config).await,
+            Command::Key(command) => key::run(command, &config).await,
+            Command::Grant(command) => grant::run(command, &config).await,
+            Command::Token(command) => token::run(command, &config).await,
+            Command::Settings(command) => settings::run(command, &config).await,
+            Command::MasterKey(command) => master_key::run(command, &config),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_commands_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_flag_says_what_it_does_in_a_sentence() {
+        fn check(command: &clap::Command) {
+            let described = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                described.ends_with(['.', ')']) && described.contains(' '),
+                "{}: {described:?}",
+                command.get_name()
+            );
+            for argument in command.get_arguments().filter(|argument| !argument.is_global_set()) {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.ends_with(['.', ')']), "{} {}: {help:?}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

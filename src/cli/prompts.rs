@@ -1,0 +1,48 @@
+//! Asking for what must not be an argument: arguments are seen by every user of the machine and kept in histories.
+
+use std::io::{self, IsTerminal as _, Read as _};
+
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+use crate::secret::Secret;
+
+/// More than any password or token has.
+const LIMIT: u64 = 64 * 1024;
+
+/// A new password: the first line of standard input, or asked for twice on the terminal.
+pub fn new_password(from_stdin: bool) -> Result<Secret, Failure> {
+    if from_stdin {
+        return first_line();
+    }
+    if !io::stdin().is_terminal() {
+        let advice = "there is no terminal to ask for the password on: give --password-stdin and the password as the \
+                      first line of standard input";
+        return Err(Failure::Usage(advice.to_owned()));
+    }
+    let ask = |prompt: &str| {
+        let typed = rpassword::prompt_password(prompt).map(Secret::new);
+        typed.map_err(|error| Failure::Unusable(format!("the terminal gave no password: {error}")))
+    };
+    let (first, second) = (ask("New password: ")?, ask("The same again: ")?);
+    if first.expose() == second.expose() {
+        Ok(first)
+    } else {
+        Err(Failure::Usage("the two passwords differ: type the same one twice".to_owned()))
+    }
+}
+
+/// The first line of standard input, without its end.
+pub fn first_line() -> Result<Secret, Failure> {
+    // Room from the start: a string that grows leaves unwiped copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
+    io::stdin()
+        .take(LIMIT)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::Usage(format!("standard input cannot be read as UTF-8 text: {error}")))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(Failure::Usage("standard input is empty: its first line is what is asked for".to_owned()));
+    }
+    Ok(Secret::new(line))
+}

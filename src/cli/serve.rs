@@ -1,0 +1,103 @@
+//! `signet serve`: the issuer, until it is told to stop.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::compose::{self, Surroundings};
+use super::failure::Failure;
+use super::tls;
+use crate::background;
+use crate::config::Config;
+use crate::http::{self, Limits};
+use crate::oauth::Provider;
+use crate::protocol::issuer::Issuer;
+use crate::store::Database;
+
+/// How long requests in flight may take once the process was told to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+
+pub async fn serve(config: &Config) -> Result<(), Failure> {
+    let serving = config.check_for_serve()?;
+    let tls = serving.tls.map(|files| tls::server_config(files.cert, files.key)).transpose()?;
+    run(config, serving.issuer.clone(), tls, async |_: &Provider| Ok(())).await
+}
+
+/// Serves until SIGINT or SIGTERM. `ready` is called once the listener stands.
+pub async fn run(
+    config: &Config,
+    issuer: Issuer,
+    tls: Option<rustls::ServerConfig>,
+    ready: impl AsyncFnOnce(&Provider) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let listen = config.listen;
+    let failed = |error: std::io::Error| {
+        Failure::Unusable(format!("listening on {listen}: {error}: see SIGNET_LISTEN, and what else listens there"))
+    };
+    // First of all: an address in use should be known before anything is opened.
+    let listener = TcpListener::bind(listen).map_err(failed)?;
+    let provider = Arc::new(compose::instance(config, issuer, Surroundings::default()).await?);
+    // Held until the process ends.
+    let _lock = match provider.store.database() {
+        Database::Sqlite(file) => Some(only_server(file)?),
+        Database::Postgres(_) => None,
+    };
+    let limits = Limits { workers: config.workers.get(), drain: DRAIN };
+    let listening = http::listen(&provider, listener, tls, limits).map_err(failed)?;
+    tracing::info!(
+        issuer = provider.issuer.as_str(),
+        address = %listening.address,
+        database = ?provider.store.database(),
+        "ready"
+    );
+    ready(&provider).await?;
+    let handle = listening.handle();
+    let follow = background::follow(provider.clone());
+    let maintain = background::maintain(provider.clone());
+    let stop = async {
+        stop_signal().await;
+        tracing::info!("stopping: requests in flight are finished first");
+        handle.stop(true).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        // Ends when the server has drained after a signal, or failed.
+        outcome = listening.run() => outcome.map_err(failed),
+        () = async { tokio::join!(follow, maintain, stop); } => Ok(()),
+    }
+}
+
+/// One serving process an SQLite file: a second would hold copies that nobody tells of changes in time.
+fn only_server(database: &Path) -> Result<std::fs::File, Failure> {
+    let path = format!("{}.serving", database.display());
+    let failed = |error| Failure::Unusable(format!("{path}: {error}"));
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    file.try_lock().map_err(|_| {
+        Failure::Unusable(format!(
+            "another signet serves {}: an SQLite database is for one instance. Stop the other, or move to PostgreSQL \
+             (`signet database copy --to postgres://…`) for several",
+            database.display()
+        ))
+    })?;
+    Ok(file)
+}
+
+#[cfg(unix)]
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() {
+    drop(tokio::signal::ctrl_c().await);
+}

@@ -1,0 +1,78 @@
+//! `signet settings`: what holds at run time, for every instance.
+
+use clap::{Args, Subcommand};
+
+use super::compose;
+use super::failure::Failure;
+use super::output::Report;
+use super::value::seconds;
+use crate::admin::settings::SettingsChange;
+use crate::config::Config;
+
+const MEMBERS: [&str; 8] = [
+    "access_token_lifetime",
+    "refresh_idle_lifetime",
+    "refresh_absolute_lifetime",
+    "retry_window",
+    "key_rotation_interval",
+    "key_publication_period",
+    "key_retention",
+    "jwks_max_age",
+];
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows all settings.
+    Show,
+    /// Changes settings; what is not given stays as it is, and what would contradict is refused.
+    #[command(arg_required_else_help = true)]
+    Set(Set),
+}
+
+#[derive(Debug, Args)]
+pub struct Set {
+    /// How long an access token lives for which neither client nor resource server says less.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    access_token_lifetime: Option<i64>,
+    /// How long a grant lives without a refresh.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    refresh_idle_lifetime: Option<i64>,
+    /// How long a grant lives in any case.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    refresh_absolute_lifetime: Option<i64>,
+    /// How long after its use a refresh token gets the same successor again, at most 5m.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    retry_window: Option<i64>,
+    /// How long each signing key signs before the next one does.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    key_rotation_interval: Option<i64>,
+    /// How long a key is in the JWKS before it signs: longer than jwks_max_age.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    key_publication_period: Option<i64>,
+    /// How long a key stays in the JWKS after its last signature: longer than any access token lives.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    key_retention: Option<i64>,
+    /// How long verifiers may keep the JWKS: its Cache-Control max-age.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    jwks_max_age: Option<i64>,
+}
+
+pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
+    let admin = compose::admin(config).await?;
+    match command {
+        Command::Show => Report::record(&admin.settings().await?, &MEMBERS),
+        Command::Set(set) => {
+            let change = SettingsChange {
+                access_token_lifetime: set.access_token_lifetime,
+                refresh_idle_lifetime: set.refresh_idle_lifetime,
+                refresh_absolute_lifetime: set.refresh_absolute_lifetime,
+                retry_window: set.retry_window,
+                key_rotation_interval: set.key_rotation_interval,
+                key_publication_period: set.key_publication_period,
+                key_retention: set.key_retention,
+                jwks_max_age: set.jwks_max_age,
+            };
+            Report::done(&admin.change_settings(change).await?, &MEMBERS)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `signet user`: who may log in.
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::output::Report;
+use super::{compose, prompts};
+use crate::admin::every;
+use crate::admin::users::{NewUser, UserView};
+use crate::config::Config;
+
+const MEMBERS: [&str; 7] =
+    ["username", "sub", "email", "created_at", "password_changed_at", "last_login_at", "disabled_at"];
+const COLUMNS: [&str; 5] = ["username", "email", "created_at", "last_login_at", "disabled_at"];
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Creates a user; the password is asked for, never taken from an argument.
+    Create {
+        /// The name that the user logs in with, whatever its case.
+        name: String,
+        /// Notes an e-mail address; a password made of it is refused.
+        #[arg(long)]
+        email: Option<String>,
+        /// Takes the password from the first line of standard input instead of asking.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Lists all users.
+    List,
+    /// Shows a user.
+    Show {
+        /// The user's name.
+        name: String,
+    },
+    /// Sets a new password and revokes every grant that the old one gave.
+    SetPassword {
+        /// The user's name.
+        name: String,
+        /// Takes the password from the first line of standard input instead of asking.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Refuses the user's logins and revokes every grant.
+    Disable {
+        /// The user's name.
+        name: String,
+    },
+    /// Lets a disabled user log in again; grants that were revoked stay so.
+    Enable {
+        /// The user's name.
+        name: String,
+    },
+    /// Removes the user; every token is invalid from then on.
+    Delete {
+        /// The user's name.
+        name: String,
+    },
+}
+
+pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
+    let admin = compose::admin(config).await?;
+    match command {
+        Command::Create { name: username, email, password_stdin } => {
+            let password = prompts::new_password(password_stdin)?;
+            Report::done(&admin.create_user(NewUser { username, email, password }).await?, &MEMBERS)
+        }
+        Command::List => {
+            let page = async |after: &String, limit| admin.users(after, limit).await;
+            let all = every(String::new(), page, |user: &UserView| user.username.clone()).await?;
+            Report::list(&all, &COLUMNS)
+        }
+        Command::Show { name } => Report::record(&admin.user(&name).await?, &MEMBERS),
+        Command::SetPassword { name, password_stdin } => {
+            // Asked for only when there is such a user.
+            admin.user(&name).await?;
+            let password = prompts::new_password(password_stdin)?;
+            Report::done(&admin.set_password(&name, password).await?, &MEMBERS)
+        }
+        Command::Disable { name } => Report::done(&admin.disable_user(&name).await?, &MEMBERS),
+        Command::Enable { name } => Report::done(&admin.enable_user(&name).await?, &MEMBERS),
+        Command::Delete { name } => {
+            let done = admin.delete_user(&name).await?;
+            Ok(Report::done(&done, &MEMBERS)?.noting(format!("the user {} is deleted", done.view.username)))
+        }
+    }
+}

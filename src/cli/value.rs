@@ -1,0 +1,57 @@
+//! How values are written on the command line.
+
+use crate::admin::Choice;
+use crate::protocol::client::AuthMethod;
+use crate::protocol::scope::Scope;
+
+/// What a change takes for "as the settings have it".
+const DEFAULT: &str = "default";
+
+/// Whole seconds, written as `90s`, `10m`, `1h 30m` or `14d`.
+pub fn seconds(text: &str) -> Result<i64, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 90s, 10m or 14d"))?;
+    if duration.subsec_nanos() != 0 {
+        return Err("is not a whole number of seconds".to_owned());
+    }
+    i64::try_from(duration.as_secs()).map_err(|_| "is too long".to_owned())
+}
+
+pub fn seconds_or_default(text: &str) -> Result<Choice<i64>, String> {
+    if text == DEFAULT { Ok(Choice::Default) } else { seconds(text).map(Choice::Own) }
+}
+
+pub fn method_or_default(text: &str) -> Result<Choice<AuthMethod>, String> {
+    if text == DEFAULT {
+        return Ok(Choice::Default);
+    }
+    text.parse().map(Choice::Own).map_err(|error| format!("{error}, {DEFAULT}"))
+}
+
+/// One scope of several flags, each of which may hold several tokens.
+pub fn scope(flags: &[String]) -> Result<Scope, super::Failure> {
+    let tokens: Vec<&str> = flags.iter().flat_map(|flag| flag.split_whitespace()).collect();
+    tokens.join(" ").parse().map_err(|error| super::Failure::Usage(format!("--scope: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_whole_seconds() {
+        assert_eq!(seconds("10m"), Ok(600));
+        assert_eq!(seconds("1h 30m"), Ok(5400));
+        assert_eq!(seconds_or_default("default"), Ok(Choice::Default));
+        assert_eq!(seconds_or_default("14d"), Ok(Choice::Own(1_209_600)));
+        for bad in ["", "10", "500ms", "-1s", "soon", "9999999999999y"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn scope_tokens_come_together_from_all_flags() {
+        let flags = ["read  write".to_owned(), "admin".to_owned(), "read".to_owned()];
+        assert_eq!(scope(&flags).unwrap().to_string(), "read write admin");
+        assert!(scope(&["a\"b".to_owned()]).is_err());
+    }
+}

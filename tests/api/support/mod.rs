@@ -1,0 +1,4 @@
+//! What the tests stand on. Each file owns one thing a test needs and knows nothing of the rules under test.
+
+pub mod app;
+pub mod cluster;
