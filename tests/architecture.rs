@@ -32,7 +32,7 @@ const ARCHITECTURE: [(&str, &[&str]); 17] = [
     ("background", &["oauth", "store", BASE]),
     ("telemetry", &["config"]),
     ("http", &["config", "admin", "oauth", "status", "keys", "password", "store", "protocol", BASE]),
-    ("admin", &["status", "keys", "password", "store", "protocol", BASE]),
+    ("admin", &["oauth", "status", "keys", "password", "store", "protocol", BASE]),
     ("oauth", &["status", "keys", "password", "store", "protocol", BASE]),
     ("status", &["store", "protocol", BASE]),
     ("keys", &["store", "protocol", BASE]),

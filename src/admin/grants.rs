@@ -1,6 +1,7 @@
 //! Grants: what users have approved. Revoking one ends every token of it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -147,19 +148,25 @@ impl Names {
         grant: Grant,
         now: DateTime<Utc>,
     ) -> Result<GrantView, Error> {
-        if !self.users.contains_key(&grant.user_id) {
-            let user = store::users::find(connection, grant.user_id).await?;
-            self.users.insert(grant.user_id, user.map(|user| user.username).unwrap_or_default());
-        }
-        if !self.clients.contains_key(&grant.client_id) {
-            let client = store::clients::find_by_id(connection, grant.client_id).await?;
-            self.clients.insert(grant.client_id, client.map(|client| client.client_id).unwrap_or_default());
-        }
+        let username = match self.users.entry(grant.user_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let user = store::users::find(connection, grant.user_id).await?;
+                unknown.insert(user.map(|user| user.username).unwrap_or_default())
+            }
+        };
+        let client_id = match self.clients.entry(grant.client_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let client = store::clients::find_by_id(connection, grant.client_id).await?;
+                unknown.insert(client.map(|client| client.client_id).unwrap_or_default())
+            }
+        };
         Ok(GrantView {
             state: GrantState::of(&grant, now),
             grant_id: grant.id,
-            username: self.users[&grant.user_id].clone(),
-            client_id: self.clients[&grant.client_id].clone(),
+            username: username.clone(),
+            client_id: client_id.clone(),
             audiences: grant.audiences.0,
             scope: grant.scope.0,
             generation: grant.generation,

@@ -152,3 +152,6 @@ pub async fn every<T, K>(
         all.extend(rows);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,10 @@ impl Admin {
     /// Answers the secret for introspection, once.
     pub async fn create_resource_server(&self, new: NewResourceServer) -> Result<Done<ResourceServerView>, Error> {
         audience::check(&new.audience).map_err(|reason| Error::invalid("audience", reason))?;
+        // Looked at first, so that a slip makes no key; the insertion decides.
+        if resource_servers::find(&mut self.store.reading().await?, &new.audience).await?.is_some() {
+            return Err(Error::Exists { kind: KIND, name: new.audience });
+        }
         self.ensure_first_key(new.signing_algorithm).await?;
         let now = self.clock.now();
         let secret = Secret::generate(SECRET_PREFIX, &self.entropy);

@@ -62,13 +62,13 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Named {
-    /// The client's identifier (RFC 6749 section 2.2).
+    /// Names the client by its identifier (RFC 6749 section 2.2).
     client_id: String,
 }
 
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The identifier that the client will present (RFC 6749 section 2.2).
+    /// Gives the identifier that the client will present (RFC 6749 section 2.2).
     client_id: String,
     /// Allows a grant type: client_credentials, password (legacy, RFC 9700 section 2.4) or refresh_token.
     #[arg(long = "grant-type", required = true, value_name = "GRANT_TYPE")]

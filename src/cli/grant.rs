@@ -23,7 +23,7 @@ pub enum Command {
     /// Revokes one grant, or all of a user, of a client, or of both together, with every token of them.
     #[command(group = ArgGroup::new("which").args(["grant_id", "user", "client"]).required(true).multiple(true))]
     Revoke {
-        /// The grant's identifier, which its access tokens carry as `grant_id`.
+        /// Names the grant by its identifier, which its access tokens carry as `grant_id`.
         #[arg(conflicts_with_all = ["user", "client"])]
         grant_id: Option<Uuid>,
         #[command(flatten)]
@@ -33,10 +33,10 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Holders {
-    /// Only grants of this user.
+    /// Takes only grants of this user.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Only grants to this client.
+    /// Takes only grants to this client.
     #[arg(long, value_name = "CLIENT_ID")]
     client: Option<String>,
 }

@@ -15,7 +15,7 @@ use crate::keys::master::{MasterKeyError, create_file};
 pub enum Command {
     /// Writes a file with a new master key, which only its owner can read; an existing file is never overwritten.
     Create {
-        /// The file; without it, the one that SIGNET_MASTER_KEY_FILE names.
+        /// Names the file to write, instead of the one that SIGNET_MASTER_KEY_FILE names.
         file: Option<PathBuf>,
         /// Leaves an existing file as it is and succeeds.
         #[arg(long)]

@@ -45,7 +45,7 @@ impl Report {
         let mut report = Self::record(&done.view, members)?;
         report.notes.clone_from(&done.notes);
         if let Some(secret) = &done.client_secret {
-            report.show_once(secret);
+            report.show_once(secret, members);
         }
         Ok(report)
     }
@@ -56,11 +56,9 @@ impl Report {
     }
 
     /// The one place where a secret is printed.
-    fn show_once(&mut self, secret: &Secret) {
-        let value = Value::String(secret.expose().to_owned());
-        self.text =
-            format!("{}\n{}", self.text, lines(&serde_json::json!({ "client_secret": value }), &["client_secret"]));
-        self.document["client_secret"] = value;
+    fn show_once(&mut self, secret: &Secret, members: &[&str]) {
+        self.document["client_secret"] = secret.expose().into();
+        self.text = lines(&self.document, &[members, &["client_secret"]].concat());
         self.notes.push("the client_secret is shown this once: keep it now, in a safe place".to_owned());
     }
 

@@ -28,7 +28,7 @@ const COLUMNS: [&str; 5] = ["audience", "scope", "access_token_lifetime", "signi
 pub enum Command {
     /// Registers an API and prints its secret for introspection (RFC 7662), once.
     Create {
-        /// The URI that tokens for the API have as `aud`, and that clients ask for as `resource` (RFC 8707).
+        /// Gives the URI that tokens for the API have as `aud`, and that clients ask for as `resource` (RFC 8707).
         audience: String,
         /// Names the scope tokens that the API understands (RFC 6749 section 3.3).
         #[arg(long, required = true)]
@@ -76,7 +76,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Named {
-    /// The API's URI, as it was registered.
+    /// Names the API by its URI, as it was registered.
     audience: String,
 }
 

@@ -31,28 +31,28 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Set {
-    /// How long an access token lives for which neither client nor resource server says less.
+    /// Sets how long an access token lives for which neither client nor resource server says less.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     access_token_lifetime: Option<i64>,
-    /// How long a grant lives without a refresh.
+    /// Sets how long a grant lives without a refresh.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     refresh_idle_lifetime: Option<i64>,
-    /// How long a grant lives in any case.
+    /// Sets how long a grant lives in any case.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     refresh_absolute_lifetime: Option<i64>,
-    /// How long after its use a refresh token gets the same successor again, at most 5m.
+    /// Sets how long after its use a refresh token gets the same successor again, at most 5m.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     retry_window: Option<i64>,
-    /// How long each signing key signs before the next one does.
+    /// Sets how long each signing key signs before the next one does.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     key_rotation_interval: Option<i64>,
-    /// How long a key is in the JWKS before it signs: longer than jwks_max_age.
+    /// Sets how long a key is in the JWKS before it signs, which must be longer than jwks_max_age.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     key_publication_period: Option<i64>,
-    /// How long a key stays in the JWKS after its last signature: longer than any access token lives.
+    /// Sets how long a key stays in the JWKS after its last signature, which must be longer than any access token lives.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     key_retention: Option<i64>,
-    /// How long verifiers may keep the JWKS: its Cache-Control max-age.
+    /// Sets how long verifiers may keep the JWKS, as its Cache-Control max-age says.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     jwks_max_age: Option<i64>,
 }

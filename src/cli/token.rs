@@ -13,7 +13,7 @@ use crate::secret::Secret;
 pub enum Command {
     /// Shows what a token says, whether it holds, and if not exactly why; the exit status is 1 then.
     Inspect {
-        /// An access token or refresh token, or `-` to take it from the first line of standard input.
+        /// Gives an access token or refresh token; `-` takes it from the first line of standard input.
         token: String,
         /// Judges it as the API with this audience would (RFC 9068 section 4).
         #[arg(long, value_name = "URI")]

@@ -17,7 +17,7 @@ const COLUMNS: [&str; 5] = ["username", "email", "created_at", "last_login_at", 
 pub enum Command {
     /// Creates a user; the password is asked for, never taken from an argument.
     Create {
-        /// The name that the user logs in with, whatever its case.
+        /// Names the user; a login may write the name in any case.
         name: String,
         /// Notes an e-mail address; a password made of it is refused.
         #[arg(long)]
@@ -30,12 +30,12 @@ pub enum Command {
     List,
     /// Shows a user.
     Show {
-        /// The user's name.
+        /// Names the user.
         name: String,
     },
     /// Sets a new password and revokes every grant that the old one gave.
     SetPassword {
-        /// The user's name.
+        /// Names the user.
         name: String,
         /// Takes the password from the first line of standard input instead of asking.
         #[arg(long)]
@@ -43,17 +43,17 @@ pub enum Command {
     },
     /// Refuses the user's logins and revokes every grant.
     Disable {
-        /// The user's name.
+        /// Names the user.
         name: String,
     },
     /// Lets a disabled user log in again; grants that were revoked stay so.
     Enable {
-        /// The user's name.
+        /// Names the user.
         name: String,
     },
     /// Removes the user; every token is invalid from then on.
     Delete {
-        /// The user's name.
+        /// Names the user.
         name: String,
     },
 }

@@ -101,19 +101,15 @@ impl Config {
     }
 
     /// What serving needs beyond what single settings can say.
-    ///
-    /// An `http` issuer is for trying things out on one machine: passwords and tokens would cross a network in clear.
     pub fn check_for_serve(&self) -> Result<Serving<'_>, Faults> {
         let mut faults = Vec::new();
         let expected = "the URL of this server, such as `https://auth.example.com`";
         if self.issuer.is_none() {
             faults.push(Fault::Missing { variable: "SIGNET_ISSUER", expected });
         }
-        if self.issuer.as_ref().is_some_and(|issuer| !issuer.is_https()) {
-            if self.tls == Tls::On {
-                let reason = "is an http URL while TLS is served; expected https, or SIGNET_TLS=off";
-                faults.push(Fault::Contradiction { variable: "SIGNET_ISSUER", reason });
-            }
+        if self.tls == Tls::On && self.issuer.as_ref().is_some_and(|issuer| !issuer.is_https()) {
+            let reason = "is an http URL while TLS is served; expected https, or SIGNET_TLS=off";
+            faults.push(Fault::Contradiction { variable: "SIGNET_ISSUER", reason });
         }
         if self.tls == Tls::On {
             let expected = "the path of a PEM file, or SIGNET_TLS=off if a proxy in front ends TLS";

@@ -145,9 +145,9 @@ impl Keys {
         let mut connection = self.store.reading().await?;
         let rows = signing_keys::all(&mut connection).await?;
         let settings = settings::load(&mut connection).await?;
-        let algorithms = in_use(&mut connection).await?;
-        drop(connection);
         let now = self.clock.now();
+        let algorithms = in_use(&mut connection, now).await?;
+        drop(connection);
         let mut staged = Vec::new();
         for algorithm in algorithms {
             if due(&rows, algorithm, now, &settings).is_some() {
@@ -165,7 +165,7 @@ impl Keys {
 
     /// Makes a successor for each algorithm in use, by command. One that is waiting already is answered as it is.
     pub async fn rotate(&self, activation: Activation) -> Result<Vec<Staged>, KeysError> {
-        let algorithms = in_use(&mut self.store.reading().await?).await?;
+        let algorithms = in_use(&mut self.store.reading().await?, self.clock.now()).await?;
         let mut staged = Vec::new();
         for algorithm in algorithms {
             staged.push(self.stage(algorithm, activation).await?);
@@ -230,17 +230,15 @@ impl Keys {
 }
 
 /// The algorithms that tokens are signed with: those of the resource servers, and the default.
-async fn in_use(connection: &mut Connection) -> Result<Vec<Algorithm>, store::Error> {
+async fn in_use(connection: &mut Connection, now: DateTime<Utc>) -> Result<Vec<Algorithm>, store::Error> {
     let mut algorithms = vec![Algorithm::ES256];
     let mut after = String::new();
     loop {
         let page = resource_servers::list(connection, &after, 1000).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.audience);
-        let named = page.iter().flat_map(|server| {
-            [Some(server.signing_algorithm.0), server.former_signing_algorithm.map(|former| former.0)]
-        });
-        algorithms.extend(named.flatten());
+        // The one that signs now, and the one that is to follow it.
+        algorithms.extend(page.iter().flat_map(|server| [server.algorithm_at(now), server.signing_algorithm.0]));
     }
     algorithms.sort();
     algorithms.dedup();

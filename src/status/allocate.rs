@@ -32,12 +32,15 @@ pub struct StatusIndex {
     pub index: i64,
 }
 
+/// The open lease of one taker, which requests wait for in turn.
+type Slot = Arc<tokio::sync::Mutex<Option<Lease>>>;
+
 /// The open leases of this instance.
 pub struct Allocator {
     store: Store,
     clock: Clock,
     entropy: Entropy,
-    open: Mutex<HashMap<Option<Uuid>, Arc<tokio::sync::Mutex<Option<Lease>>>>>,
+    open: Mutex<HashMap<Option<Uuid>, Slot>>,
 }
 
 /// A block and how far it is used. Its indexes are handed out in a scattered order: neighbours in time are then not

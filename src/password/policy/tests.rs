@@ -1,3 +1,5 @@
+//! What the policy takes and refuses.
+
 use super::*;
 
 fn checked(password: &str) -> Result<(), Refusal> {

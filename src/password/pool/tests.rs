@@ -1,3 +1,5 @@
+//! The pool under load, and what each answer costs.
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;

@@ -63,6 +63,10 @@ enum Pools {
 }
 
 /// A connection from the pool. It goes back by itself.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack of one request; a box would cost each an allocation"
+)]
 pub enum Connection {
     Postgres(Object<AsyncPgConnection>),
     Sqlite(Object<SqliteConnection>),

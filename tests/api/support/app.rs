@@ -52,7 +52,7 @@ pub struct App {
     pub api_secret: String,
     pub http: reqwest::Client,
     pub config: Config,
-    pub folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     _holder: Holder,
 }
 
@@ -79,19 +79,22 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[macro_export]
 macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($app:ident) $body:block)+) => {
-        $(mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-            async fn test($app: $crate::support::app::App) $body
-            #[test]
-            fn sqlite() {
-                $crate::support::app::run($crate::support::app::Backend::Sqlite, test);
+        $(
+            $(#[$meta])*
+            async fn $name($app: $crate::support::app::App) $body
+
+            mod $name {
+                #[test]
+                fn sqlite() {
+                    $crate::support::app::run($crate::support::app::Backend::Sqlite, super::$name);
+                }
+
+                #[test]
+                fn postgres() {
+                    $crate::support::app::run($crate::support::app::Backend::Postgres, super::$name);
+                }
             }
-            #[test]
-            fn postgres() {
-                $crate::support::app::run($crate::support::app::Backend::Postgres, test);
-            }
-        })+
+        )+
     };
 }
 
@@ -124,7 +127,8 @@ impl App {
         let base = listen(&provider);
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let (secret, api_secret) = (String::new(), String::new());
-        let mut app = Self { provider, clock, base, secret, api_secret, http, config, folder, _holder: holder };
+        let mut app =
+            Self { provider, clock, base, secret, api_secret, http, config, _folder: folder, _holder: holder };
         app.api_secret = app.api(API, "read write", Algorithm::ES256).await;
         app.api(OTHER_API, "read", Algorithm::ES256).await;
         app.secret = app.client("erp", &[API, OTHER_API], GrantType::ALL, None).await.unwrap();
@@ -144,7 +148,7 @@ impl App {
             api_secret: self.api_secret.clone(),
             http: self.http.clone(),
             config: self.config.clone(),
-            folder: tempfile::tempdir().unwrap(),
+            _folder: tempfile::tempdir().unwrap(),
             _holder: Holder::Sqlite,
         }
     }
