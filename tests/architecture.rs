@@ -90,7 +90,7 @@ fn modules_import_only_inwards() {
     assert_rule(forbidden_imports, "oauth/token.rs", "use crate::http::Problem;");
     assert_rule(forbidden_imports, "store/grants.rs", "fn f() { crate::keys::ring(); }");
     assert_rule(forbidden_imports, "keys/ring.rs", "use crate::{clock::Clock, store::{Store, grants}, oauth::Error};");
-    assert_rule(forbidden_imports, "admin/users.rs", "use signet::oauth::Error;");
+    assert_rule(forbidden_imports, "admin/users.rs", "use signet::http::Error;");
     assert_rule(forbidden_imports, "store/grants.rs", "use super::super::oauth::Error;");
     assert_rule(forbidden_imports, "helpers/mod.rs", "use crate::clock::Clock;");
     assert_fine(forbidden_imports, "oauth/token.rs", "use crate::{store::{http, Store}, clock::Clock, oauth::Error};");

@@ -1,3 +1,5 @@
+//! States and transitions of single schedules.
+
 use super::*;
 use crate::protocol::jwk::Algorithm::{ES256, RS256};
 

@@ -1,3 +1,5 @@
+//! The master key file.
+
 use std::fs;
 
 use super::*;

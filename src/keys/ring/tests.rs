@@ -1,3 +1,5 @@
+//! The ring as signers, verifiers and the key set see it.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tokens that must be refused, each for its own reason.
+
 use super::*;
 use crate::entropy::Entropy;
 use crate::keys::generate::generate;

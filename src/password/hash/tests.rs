@@ -1,3 +1,5 @@
+//! Hashes: what is stored, what is taken, what is refused.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
