@@ -1,6 +1,6 @@
 # Everything that is done to this repository by hand or by CI. `make` lists the targets.
 
-.PHONY: help run test check fmt bench
+.PHONY: help run test check examples fmt bench
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ check: ## formatting, lints, documentation, dependencies, and that every migrati
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	./scripts/check-dependencies.sh
 	cargo test --test api migrations
+
+examples: ## run the example clients against `signet dev` and the example API
+	./examples/clients/run.sh
 
 fmt: ## format the sources
 	cargo fmt --all

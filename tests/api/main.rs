@@ -8,6 +8,7 @@ mod introspection;
 mod jwks;
 mod migrations;
 mod password_grant;
+mod protected_api;
 mod refresh_token;
 mod revocation;
 mod support;

@@ -1,3 +1,5 @@
+//! Key sets and members that are no public signature key.
+
 use serde_json::{Value, json};
 
 use super::*;
