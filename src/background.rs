@@ -10,7 +10,7 @@ use crate::store::Notices;
 
 /// How often the revision counters are read when no notice comes. Well inside the bound within which what is held in
 /// memory must have been confirmed.
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(250);
 
 /// How often it is looked whether a key is due. The publication period is far longer.
 const MAINTENANCE: Duration = Duration::from_secs(60);

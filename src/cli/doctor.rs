@@ -54,7 +54,16 @@ pub async fn run(config: &Config) -> Result<Report, Failure> {
         examination.note("setting", Ok(detail));
     }
     let serving = config.check_for_serve();
-    examination.note("settings for serve", serving.map(|_| "complete".to_owned()).map_err(|faults| faults.to_string()));
+    match serving {
+        Ok(_) => {
+            examination.note("settings for serve", Ok("complete".to_owned()));
+        }
+        Err(faults) => {
+            for fault in faults.iter() {
+                examination.note("settings for serve", Err(fault.to_string()));
+            }
+        }
+    }
     let store = compose::open_store(config)?;
     if database(&store, &mut examination).await {
         sealed(config, &store, &mut examination).await;
@@ -63,8 +72,12 @@ pub async fn run(config: &Config) -> Result<Report, Failure> {
         examination.skip("signing keys", "the database did not answer");
     }
     match compose::issuer(config) {
-        Ok(issuer) => drop(examination.note("issuer reachable", reach(&issuer, config).await)),
-        Err(failure) => drop(examination.note("issuer reachable", Err(failure.to_string()))),
+        Ok(issuer) => {
+            examination.note("issuer reachable", reach(&issuer, config).await);
+        }
+        Err(failure) => {
+            examination.note("issuer reachable", Err(failure.to_string()));
+        }
     }
     let holds = examination.0.iter().all(|check| check.state != "failed");
     let mut report = Report::list(&examination.0, &["state", "what", "detail"])?;
@@ -94,7 +107,9 @@ async fn database(store: &Store, examination: &mut Examination) -> bool {
             examination.note("clock", if skew.abs() < SKEW { Ok(told) } else { Err(fault) });
         }
         Ok(None) => examination.skip("clock", "the embedded database has none of its own"),
-        Err(error) => drop(examination.note("clock", Err(error.to_string()))),
+        Err(error) => {
+            examination.note("clock", Err(error.to_string()));
+        }
     }
     answered && usable
 }
@@ -116,7 +131,9 @@ async fn sealed(config: &Config, store: &Store, examination: &mut Examination) {
             examination.skip("signing keys", "the first `serve` makes them");
             return;
         }
-        Err(error) => drop(examination.note("master key", Err(error.to_string()))),
+        Err(error) => {
+            examination.note("master key", Err(error.to_string()));
+        }
     }
     let opened = IssuerSecrets::open(store, &clock, &entropy, &master).await;
     let told = format!("{} opens what is sealed", config.master_key_file.display());

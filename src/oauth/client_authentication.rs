@@ -79,11 +79,15 @@ impl PresentedCredentials {
 impl Provider {
     pub async fn authenticate(&self, presented: &PresentedCredentials) -> Result<AuthenticatedClient, Error> {
         let refused = |why| Err(Error::InvalidClient(why));
-        let Some(known) = self.directory.client(&presented.identifier).await? else {
-            return refused(ClientRefusal::Unknown);
-        };
         // An empty secret is none: some libraries send Basic with an empty password for a public client.
         let secret = presented.secret.as_ref().filter(|secret| !secret.expose().is_empty());
+        let mut known = self.directory.client(&presented.identifier).await?;
+        if let (Some(copy), Some(secret)) = (&known, secret)
+            && !copy.has_secret(secret, self.clock.now())
+        {
+            known = self.directory.client_anew(&presented.identifier).await?;
+        }
+        let Some(known) = known else { return refused(ClientRefusal::Unknown) };
         match (is_confidential(&known.client), secret) {
             (true, None) | (false, Some(_)) => return refused(ClientRefusal::Method),
             (true, Some(secret)) => {

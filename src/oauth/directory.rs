@@ -8,7 +8,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use crate::secret::{Secret, SecretHash};
 use crate::store::clients::{self, Client};
@@ -49,7 +48,6 @@ struct Copies {
     revision: Option<i64>,
     confirmed_at: Option<Instant>,
     clients: HashMap<String, Arc<KnownClient>>,
-    clients_by_id: HashMap<Uuid, Arc<KnownClient>>,
     servers: HashMap<String, Arc<ResourceServer>>,
     settings: Option<Settings>,
 }
@@ -90,13 +88,12 @@ impl Directory {
         self.remember_client(&mut connection, fresh, found).await
     }
 
-    pub async fn client_by_id(&self, id: Uuid) -> Result<Option<Arc<KnownClient>>, Error> {
-        let (fresh, known) = self.read(|copies| (copies.fresh(), copies.clients_by_id.get(&id).cloned()));
-        if fresh.is_some() && known.is_some() {
-            return Ok(known);
-        }
+    /// The client as the database has it now. Asked when a copy does not know the presented secret: it may be a new one,
+    /// and whoever was just given a secret should not have to wait until this instance has heard of it.
+    pub async fn client_anew(&self, client_id: &str) -> Result<Option<Arc<KnownClient>>, Error> {
+        let fresh = self.read(Copies::fresh);
         let mut connection = self.store.reading().await?;
-        let found = clients::find_by_id(&mut connection, id).await?;
+        let found = clients::find(&mut connection, client_id).await?;
         self.remember_client(&mut connection, fresh, found).await
     }
 
@@ -142,10 +139,8 @@ impl Directory {
         self.keep(fresh, |copies| {
             if copies.clients.len() >= CAPACITY {
                 copies.clients.clear();
-                copies.clients_by_id.clear();
             }
             copies.clients.insert(known.client.client_id.clone(), known.clone());
-            copies.clients_by_id.insert(known.client.id, known.clone());
         });
         Ok(Some(known))
     }

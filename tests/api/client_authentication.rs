@@ -106,9 +106,11 @@ on_both! {
 
     async fn a_secret_rotated_at_once_ends_the_old_one(app) {
         let done = app.admin().rotate_client_secret("erp", None).await.unwrap();
+        let new = done.client_secret.unwrap();
+        // Before this instance has heard of the change.
+        app.post_as("/oauth2/token", ("erp", new.expose()), &FORM).await.tokens();
         app.synchronise().await;
         app.token(&FORM).await.refused(401, "invalid_client");
-        let new = done.client_secret.unwrap();
         app.post_as("/oauth2/token", ("erp", new.expose()), &FORM).await.tokens();
     }
 }
