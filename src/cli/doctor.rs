@@ -170,8 +170,12 @@ async fn reach(issuer: &Issuer, config: &Config) -> Result<String, String> {
     }
     let client = client.build().map_err(|error| error.to_string())?;
     let response = client.get(&url).send().await.map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        format!("{url}: {error}{cause}: is the server running, and does the name lead to it?")
+        // The outer texts only repeat the address; the innermost says what happened.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        format!("{url}: {cause}: is the server running, and does the name lead to it?")
     })?;
     let document: Value = response.json().await.map_err(|error| format!("{url}: {error}"))?;
     if document["issuer"] == json!(issuer.as_str()) {

@@ -56,8 +56,8 @@ pub enum ClientRefusal {
 pub enum GrantRefusal {
     #[error("no such user, or a wrong password")]
     Credentials,
-    #[error("the user was changed while logging in")]
-    UserChanged,
+    #[error("the user or client was changed while logging in")]
+    Changed,
     #[error("not a refresh token of this issuer")]
     Malformed,
     #[error("no such grant")]

@@ -16,7 +16,7 @@ use crate::store::clients::Client;
 use crate::store::grants::{self, Grant};
 use crate::store::settings::Settings;
 use crate::store::users::{self, User};
-use crate::store::{Connection, Json, Spelled};
+use crate::store::{self, Connection, Json, Spelled};
 
 impl Provider {
     pub(super) async fn password(
@@ -107,14 +107,18 @@ impl Provider {
             if !users::record_login(connection, user, now).await? {
                 return Ok(false);
             }
-            grants::insert(connection, &grant).await?;
+            grants::insert(connection, &grant).await.map_err(|error| match error {
+                // The client was deleted meanwhile.
+                store::Error::Referred => Error::InvalidGrant(GrantRefusal::Changed),
+                other => other.into(),
+            })?;
             Ok(true)
         };
         if self.store.transaction(approved).await? {
             Ok(grant)
         } else {
-            // The password was changed or the user disabled while it was being checked.
-            Err(Error::InvalidGrant(GrantRefusal::UserChanged))
+            // The password was changed, or the user or client removed, while the password was being checked.
+            Err(Error::InvalidGrant(GrantRefusal::Changed))
         }
     }
 }
