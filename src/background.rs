@@ -12,6 +12,9 @@ use crate::store::Notices;
 /// memory must have been confirmed.
 const POLL: Duration = Duration::from_millis(250);
 
+/// However many notices come, the counters are not read more often than this apart, nor is anything rebuilt for them.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// How often it is looked whether a key is due. The publication period is far longer.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
@@ -40,6 +43,7 @@ async fn poll(provider: &Provider, noticed: &Notify) {
                 provider.store.forget_idle_connections();
             }
         }
+        tokio::time::sleep(PAUSE).await;
         // A timeout is the usual end of the wait.
         let _ = tokio::time::timeout(POLL, noticed.notified()).await;
     }

@@ -34,7 +34,7 @@ const ARCHITECTURE: [(&str, &[&str]); 17] = [
     ("http", &["config", "admin", "oauth", "status", "keys", "password", "store", "protocol", BASE]),
     ("admin", &["oauth", "status", "keys", "password", "store", "protocol", BASE]),
     ("oauth", &["status", "keys", "password", "store", "protocol", BASE]),
-    ("status", &["store", "protocol", BASE]),
+    ("status", &["keys", "store", "protocol", BASE]),
     ("keys", &["store", "protocol", BASE]),
     ("password", &["store", "protocol", BASE]),
     ("store", &["protocol", BASE]),

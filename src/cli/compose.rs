@@ -14,7 +14,7 @@ use crate::keys::{IssuerSecrets, Keys, SecretsError};
 use crate::oauth::{Directory, Provider};
 use crate::password::{Parameters, Pool, PoolSettings};
 use crate::protocol::issuer::Issuer;
-use crate::status::Allocator;
+use crate::status::{Allocator, Published};
 use crate::store::migrations::Schema;
 use crate::store::{Database, Store};
 
@@ -183,6 +183,7 @@ pub async fn instance(config: &Config, issuer: Issuer, surroundings: Surrounding
     let Parts { store, keys, secrets, passwords } = parts(config, &surroundings, config.password_workers.get()).await?;
     let Surroundings { clock, entropy, .. } = surroundings;
     let provider = Provider {
+        lists: Published::new(store.clone(), clock.clone(), keys.clone(), issuer.clone()),
         issuer,
         directory: Directory::new(store.clone()),
         statuses: Allocator::new(store.clone(), clock.clone(), entropy.clone()),

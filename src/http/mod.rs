@@ -1,5 +1,6 @@
 //! HTTP: routes, reading requests, writing answers, TLS and shutdown. actix is named only here; the rules are in `oauth`.
 
+mod caching;
 mod error;
 mod health;
 mod introspect;
@@ -8,6 +9,7 @@ mod metadata;
 mod request;
 mod revoke;
 mod server;
+mod status_lists;
 mod token;
 mod transaction;
 
@@ -34,6 +36,8 @@ fn routes(provider: &Arc<Provider>) -> impl FnOnce(&mut web::ServiceConfig) + us
             .service(only(Method::GET, &at("/.well-known/jwks.json"), get().to(jwks::jwks)))
             .service(only(Method::GET, &at("/.well-known/openid-configuration"), get().to(metadata::metadata)))
             .service(only(Method::GET, &at("/.well-known/oauth-authorization-server"), get().to(metadata::metadata)))
+            .service(only(Method::GET, &at("/status-lists"), get().to(status_lists::aggregation)))
+            .service(only(Method::GET, &at("/status-lists/{id}"), get().to(status_lists::list)))
             .service(only(Method::GET, "/healthz", get().to(health::alive)))
             .service(only(Method::GET, "/readyz", get().to(health::ready)));
         if !path.is_empty() {

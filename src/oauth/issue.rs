@@ -10,7 +10,7 @@ use crate::protocol::jwk::Algorithm;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::{AccessTokenClaims, StatusClaim, StatusListReference, TokenResponse};
 use crate::secret::Secret;
-use crate::status::StatusIndex;
+use crate::status::{self, StatusIndex};
 use crate::store::clients::Client;
 use crate::store::resource_servers::ResourceServer;
 use crate::store::settings::Settings;
@@ -29,7 +29,7 @@ impl Provider {
         client: &Client,
         subject: &Subject<'_>,
         target: &Target,
-        (status, settings): (StatusIndex, &Settings),
+        (index, settings): (StatusIndex, &Settings),
     ) -> Result<TokenResponse, Error> {
         let now = self.clock.now();
         let mut lifetime = lifetime(client, &target.server, settings);
@@ -52,10 +52,7 @@ impl Provider {
             scope: target.scope.clone(),
             grant_id,
             status: StatusClaim {
-                status_list: StatusListReference {
-                    idx: status.index,
-                    uri: self.issuer.url(&format!("/status-lists/{}", status.list)),
-                },
+                status_list: StatusListReference { idx: index.index, uri: self.issuer.url(&status::path(index.list)) },
             },
         };
         let algorithm = target.server.algorithm_at(now);

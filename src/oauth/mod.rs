@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keys::{IssuerSecrets, Keys};
 use crate::protocol::issuer::Issuer;
-use crate::status::Allocator;
+use crate::status::{Allocator, Published};
 use crate::store::Store;
 use crate::store::revisions::{self, Topic};
 
@@ -38,6 +38,7 @@ pub struct Provider {
     pub secrets: IssuerSecrets,
     pub directory: Directory,
     pub statuses: Allocator,
+    pub lists: Published,
     pub passwords: Arc<crate::password::Pool>,
 }
 
@@ -59,6 +60,9 @@ impl Provider {
         let of = |topic: Topic| current.get(topic.as_str()).copied().unwrap_or_default();
         if self.keys.is_behind(of(Topic::Keys)) {
             self.keys.reload().await?;
+        }
+        if self.lists.is_behind(of(Topic::Revocations)) {
+            self.lists.reload().await?;
         }
         self.directory.confirm(of(Topic::Configuration), asked_at);
         Ok(())

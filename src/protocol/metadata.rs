@@ -18,6 +18,8 @@ pub struct Metadata {
     pub introspection_endpoint_auth_methods_supported: &'static [AuthMethod],
     pub revocation_endpoint: String,
     pub revocation_endpoint_auth_methods_supported: &'static [AuthMethod],
+    /// Token Status List draft-21 §9.2.
+    pub status_list_aggregation_endpoint: String,
 }
 
 /// An API and a confidential client introspect; a public client cannot.
@@ -36,6 +38,7 @@ impl Metadata {
             introspection_endpoint_auth_methods_supported: INTROSPECTION_METHODS,
             revocation_endpoint: issuer.url("/oauth2/revoke"),
             revocation_endpoint_auth_methods_supported: AuthMethod::ALL,
+            status_list_aggregation_endpoint: issuer.url("/status-lists"),
         }
     }
 }

@@ -11,5 +11,6 @@ pub mod issuer;
 pub mod jwk;
 pub mod metadata;
 pub mod scope;
+pub mod status_list;
 pub mod token;
 pub mod username;

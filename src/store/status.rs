@@ -90,6 +90,28 @@ pub async fn insert_revocations(connection: &mut Connection, rows: &[Revocation]
     Ok(())
 }
 
+pub async fn lists(connection: &mut Connection) -> Result<Vec<StatusList>, Error> {
+    Ok(on!(connection, c => status_lists::table.order(status_lists::id).select(StatusList::as_select()).load(c))?)
+}
+
+pub async fn find_list(connection: &mut Connection, id: i64) -> Result<Option<StatusList>, Error> {
+    let found = on!(connection, c => status_lists::table.find(id).select(StatusList::as_select()).first(c));
+    Ok(found.optional()?)
+}
+
+/// What was revoked at `since` or later and still counts at `now`.
+pub async fn revocations_since(
+    connection: &mut Connection,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Revocation>, Error> {
+    Ok(on!(connection, c => revocations::table
+        .filter(revocations::revoked_at.ge(Bind(since)))
+        .filter(revocations::expires_at.gt(Bind(now)))
+        .select(Revocation::as_select())
+        .load(c))?)
+}
+
 /// When the index was revoked, if it was.
 pub async fn revoked_at(connection: &mut Connection, list: i64, index: i64) -> Result<Option<DateTime<Utc>>, Error> {
     let query = revocations::table

@@ -140,6 +140,7 @@ on_both! {
             "client_secret_post",
             "none"
           ],
+          "status_list_aggregation_endpoint": "http://127.0.0.1:8443/status-lists",
           "token_endpoint": "http://127.0.0.1:8443/oauth2/token",
           "token_endpoint_auth_methods_supported": [
             "client_secret_basic",

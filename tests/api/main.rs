@@ -11,5 +11,6 @@ mod password_grant;
 mod protected_api;
 mod refresh_token;
 mod revocation;
+mod status_lists;
 mod support;
 mod users;

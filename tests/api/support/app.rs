@@ -139,11 +139,20 @@ impl App {
 
     /// A second instance on the same database, with the same clock.
     pub async fn second_instance(&self) -> Self {
-        let provider = provider(&self.config, &self.clock, 2).await;
+        self.second_instance_with_clock_off_by(0).await
+    }
+
+    /// A second instance whose clock is that much ahead, and stands still from then on unless it is off by nothing.
+    pub async fn second_instance_with_clock_off_by(&self, seconds: i64) -> Self {
+        let clock = match seconds {
+            0 => self.clock.clone(),
+            skew => Clock::manual(self.clock.now() + chrono::Duration::seconds(skew)),
+        };
+        let provider = provider(&self.config, &clock, 2).await;
         Self {
             base: listen(&provider),
             provider,
-            clock: self.clock.clone(),
+            clock,
             secret: self.secret.clone(),
             api_secret: self.api_secret.clone(),
             http: self.http.clone(),

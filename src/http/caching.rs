@@ -1,0 +1,10 @@
+//! Conditional requests (RFC 9110 §13.1.2).
+
+use actix_web::HttpRequest;
+use actix_web::http::header::IF_NONE_MATCH;
+
+/// Whether the caller has the representation with this entity tag. Compared weakly.
+pub fn is_known(request: &HttpRequest, etag: &str) -> bool {
+    let presented = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    presented.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
