@@ -12,6 +12,10 @@ use crate::store::Notices;
 /// memory must have been confirmed.
 const POLL: Duration = Duration::from_millis(500);
 
+/// How long the database may take to answer that. A server whose machine or network is gone never does, and its connections
+/// do not break for a quarter of an hour.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How often it is looked whether a key is due. The publication period is far longer.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
@@ -25,7 +29,9 @@ pub async fn follow(provider: Arc<Provider>) {
 async fn poll(provider: &Provider, noticed: &Notify) {
     let mut reachable = true;
     loop {
-        match provider.synchronise().await {
+        let answer = tokio::time::timeout(PATIENCE, provider.synchronise()).await;
+        let silence = |_| Err("it does not answer".to_owned());
+        match answer.map_or_else(silence, |outcome| outcome.map_err(|error| error.to_string())) {
             Ok(()) if !reachable => {
                 tracing::info!("the database answers again");
                 reachable = true;
@@ -33,10 +39,10 @@ async fn poll(provider: &Provider, noticed: &Notify) {
             Ok(()) => {}
             Err(error) => {
                 if reachable {
-                    tracing::error!(%error, "the database cannot be followed: requests that need it are answered 503");
+                    tracing::error!(error, "the database cannot be followed: requests that need it are answered 503");
                 }
                 reachable = false;
-                // What is left in the pool may lead to a server that is gone.
+                // What is left in the pool may lead to a server that is gone, as does the connection just given up.
                 provider.store.forget_idle_connections();
             }
         }
