@@ -15,6 +15,10 @@ const POLL: Duration = Duration::from_millis(250);
 /// However many notices come, the counters are not read more often than this apart, nor is anything rebuilt for them.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the database may take to answer that. A server whose machine or network is gone never does, and its connections
+/// do not break for a quarter of an hour.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How often it is looked whether a key is due. The publication period is far longer.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
@@ -28,7 +32,9 @@ pub async fn follow(provider: Arc<Provider>) {
 async fn poll(provider: &Provider, noticed: &Notify) {
     let mut reachable = true;
     loop {
-        match provider.synchronise().await {
+        let answer = tokio::time::timeout(PATIENCE, provider.synchronise()).await;
+        let silence = |_| Err("it does not answer".to_owned());
+        match answer.map_or_else(silence, |outcome| outcome.map_err(|error| error.to_string())) {
             Ok(()) if !reachable => {
                 tracing::info!("the database answers again");
                 reachable = true;
@@ -36,10 +42,10 @@ async fn poll(provider: &Provider, noticed: &Notify) {
             Ok(()) => {}
             Err(error) => {
                 if reachable {
-                    tracing::error!(%error, "the database cannot be followed: requests that need it are answered 503");
+                    tracing::error!(error, "the database cannot be followed: requests that need it are answered 503");
                 }
                 reachable = false;
-                // What is left in the pool may lead to a server that is gone.
+                // What is left in the pool may lead to a server that is gone, as does the connection just given up.
                 provider.store.forget_idle_connections();
             }
         }

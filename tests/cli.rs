@@ -252,7 +252,10 @@ fn keys_rotate_and_a_token_that_does_not_hold_says_why() {
 }
 
 #[test]
-fn without_a_master_key_the_first_command_says_how_to_make_one() {
+fn a_master_key_is_made_beside_a_new_database_and_missed_beside_an_old_one() {
     let desk = Desk { folder: tempfile::tempdir().unwrap() };
-    assert_says(&desk.refused(1, &["user", "list"]), &["signet master-key create"]);
+    assert_eq!(desk.run(&["user", "list"]).status, 0);
+    std::fs::remove_file(desk.folder.path().join("keys/master.key")).unwrap();
+    assert_says(&desk.refused(1, &["user", "list"]), &["restore the file", "signet master-key create"]);
+    assert!(!desk.folder.path().join("keys/master.key").exists());
 }

@@ -44,13 +44,19 @@ pub fn open_store(config: &Config) -> Result<Store, Failure> {
     let database = match &config.database_url {
         DatabaseUrl::Postgres(url) => Database::Postgres(url.expose().to_owned()),
         DatabaseUrl::Sqlite(path) => {
-            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                create_folder(folder)?;
-            }
+            create_folder_of(path)?;
             Database::Sqlite(path.clone())
         }
     };
     Ok(Store::open(database, config.database_pool_size.get())?)
+}
+
+/// Makes the folder that a file is to be in.
+pub fn create_folder_of(file: &Path) -> Result<(), Failure> {
+    match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => create_folder(folder),
+        None => Ok(()),
+    }
 }
 
 /// Makes a folder that only its owner can look into.
@@ -77,9 +83,7 @@ async fn master_key(config: &Config, store: &Store, entropy: &Entropy) -> Result
                 path.display()
             )));
         }
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            create_folder(folder)?;
-        }
+        create_folder_of(path)?;
         match master::create_file(path, entropy) {
             Ok(()) => tracing::info!(file = %path.display(), "a master key was made: keep a copy elsewhere"),
             // Another process was faster.

@@ -9,11 +9,10 @@ use super::compose::{self, Surroundings};
 use super::failure::Failure;
 use super::tls;
 use crate::background;
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 use crate::http::{self, Limits};
 use crate::oauth::Provider;
 use crate::protocol::issuer::Issuer;
-use crate::store::Database;
 
 /// How long requests in flight may take once the process was told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -37,12 +36,12 @@ pub async fn run(
     };
     // First of all: an address in use should be known before anything is opened.
     let listener = TcpListener::bind(listen).map_err(failed)?;
-    let provider = Arc::new(compose::instance(config, issuer, Surroundings::default()).await?);
-    // Held until the process ends.
-    let _lock = match provider.store.database() {
-        Database::Sqlite(file) => Some(only_server(file)?),
-        Database::Postgres(_) => None,
+    // Held until the process ends; taken before the database is opened, which a second server must not even migrate.
+    let _lock = match &config.database_url {
+        DatabaseUrl::Sqlite(file) => Some(only_server(file)?),
+        DatabaseUrl::Postgres(_) => None,
     };
+    let provider = Arc::new(compose::instance(config, issuer, Surroundings::default()).await?);
     let limits = Limits { workers: config.workers.get(), drain: DRAIN };
     let listening = http::listen(&provider, listener, tls, limits).map_err(failed)?;
     tracing::info!(
@@ -52,24 +51,25 @@ pub async fn run(
         "ready"
     );
     ready(&provider).await?;
-    let handle = listening.handle();
+    let server = listening.stop();
     let follow = background::follow(provider.clone());
     let maintain = background::maintain(provider.clone());
     let stop = async {
         stop_signal().await;
         tracing::info!("stopping: requests in flight are finished first");
-        handle.stop(true).await;
-        std::future::pending::<()>().await;
+        server.drain().await;
     };
     tokio::select! {
-        // Ends when the server has drained after a signal, or failed.
+        // Ends when the server failed, or has drained after a signal, at the latest in the time that it has for that.
         outcome = listening.run() => outcome.map_err(failed),
-        () = async { tokio::join!(follow, maintain, stop); } => Ok(()),
+        () = stop => Ok(()),
+        () = async { tokio::join!(follow, maintain); } => Ok(()),
     }
 }
 
 /// One serving process an SQLite file: a second would hold copies that nobody tells of changes in time.
 fn only_server(database: &Path) -> Result<std::fs::File, Failure> {
+    compose::create_folder_of(database)?;
     let path = format!("{}.serving", database.display());
     let failed = |error| Failure::Unusable(format!("{path}: {error}"));
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;

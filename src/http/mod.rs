@@ -18,7 +18,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 
-pub use server::{Limits, Listening, listen};
+pub use server::{Limits, Listening, Stop, listen};
 
 use crate::oauth::Provider;
 

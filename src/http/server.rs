@@ -9,7 +9,8 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 
-use super::{routes, transaction::transaction};
+use super::routes;
+use super::transaction::{InFlight, transaction};
 use crate::oauth::Provider;
 
 /// How the server is run.
@@ -25,12 +26,38 @@ pub struct Limits {
 pub struct Listening {
     pub address: SocketAddr,
     server: Server,
+    in_flight: InFlight,
+}
+
+/// What stops a server.
+pub struct Stop {
+    handle: ServerHandle,
+    in_flight: InFlight,
+}
+
+/// An answer that is made is sent within this time.
+const SENDING: Duration = Duration::from_millis(250);
+
+impl Stop {
+    /// Takes no new connection from now on, and returns when no request is in flight. Connections without one are not
+    /// waited for: actix keeps those of HTTP/2 for as long as the client likes.
+    pub async fn drain(self) {
+        // Told to stop by this call already; the future it gives waits for the connections.
+        drop(self.handle.stop(true));
+        let mut quiet = false;
+        loop {
+            tokio::time::sleep(SENDING).await;
+            let was_quiet = std::mem::replace(&mut quiet, self.in_flight.is_none());
+            if was_quiet && quiet {
+                return;
+            }
+        }
+    }
 }
 
 impl Listening {
-    /// What stops it.
-    pub fn handle(&self) -> ServerHandle {
-        self.server.handle()
+    pub fn stop(&self) -> Stop {
+        Stop { handle: self.server.handle(), in_flight: self.in_flight.clone() }
     }
 
     pub async fn run(self) -> io::Result<()> {
@@ -50,7 +77,10 @@ pub fn listen(
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let provider = provider.clone();
-    let server = HttpServer::new(move || App::new().wrap(from_fn(transaction)).configure(routes(&provider)))
+    let in_flight = InFlight::default();
+    let counted = in_flight.clone();
+    let app = move || App::new().app_data(counted.clone()).wrap(from_fn(transaction)).configure(routes(&provider));
+    let server = HttpServer::new(app)
         .workers(limits.workers)
         .client_request_timeout(Duration::from_secs(15))
         .keep_alive(Duration::from_secs(60))
@@ -60,5 +90,5 @@ pub fn listen(
         Some(config) => server.listen_rustls_0_23(listener, config)?,
         None => server.listen_auto_h2c(listener)?,
     };
-    Ok(Listening { address, server: server.run() })
+    Ok(Listening { address, server: server.run(), in_flight })
 }

@@ -2,6 +2,8 @@
 //! even when the code behind it panics.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -18,6 +20,28 @@ use crate::oauth::Provider;
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
+/// How many requests are being answered.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    pub fn is_none(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+
+    /// Counts a request until what is answered goes out of scope, however that comes.
+    fn begin(&self) -> impl Drop + use<> {
+        struct Begun(Arc<AtomicUsize>);
+        impl Drop for Begun {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Begun(self.0.clone())
+    }
+}
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub async fn transaction(
@@ -25,6 +49,7 @@ pub async fn transaction(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let began = std::time::Instant::now();
+    let _begun = request.app_data::<InFlight>().map(InFlight::begin);
     let provider = request.app_data::<web::Data<Provider>>().cloned();
     let id = presented_id(&request).unwrap_or_else(|| {
         let random = provider.as_ref().map(|provider| provider.entropy.uuid());

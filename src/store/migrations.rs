@@ -90,9 +90,24 @@ fn sqlite(path: &Path, task: Task) -> Result<Schema, Error> {
     let lock =
         std::fs::OpenOptions::new().create(true).append(true).open(format!("{path}.migrating")).map_err(failed)?;
     lock.lock().map_err(failed)?;
+    create_private(path.as_ref()).map_err(failed)?;
     let mut connection = diesel::SqliteConnection::establish(path).map_err(refused)?;
     diesel::connection::SimpleConnection::batch_execute(&mut connection, PRAGMAS)?;
     carry_out(&mut connection, task)
+}
+
+/// Makes a missing database file for its owner alone, whatever the folder allows: it holds password hashes. SQLite takes an
+/// empty file for a new database, and gives the files beside it the same permissions.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        // One that is there is not even opened: closing it would end the locks that SQLite holds for this process.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome.map(drop),
+    }
 }
 
 fn carry_out<DB: diesel::backend::Backend>(

@@ -13,8 +13,10 @@ const ISSUER: &str = "https://auth.example.com";
 async fn provider(desk: &Desk) -> Provider {
     let Admin { store, clock, entropy, keys, passwords, .. } = &desk.admin;
     keys.reload().await.unwrap();
+    let issuer: crate::protocol::issuer::Issuer = ISSUER.parse().unwrap();
     Provider {
-        issuer: ISSUER.parse().unwrap(),
+        lists: crate::status::Published::new(store.clone(), clock.clone(), keys.clone(), issuer.clone()),
+        issuer,
         store: store.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),

@@ -1,5 +1,6 @@
 //! PostgreSQL: a pool over rustls, advisory locks, NOTIFY.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,10 +74,16 @@ impl Target {
             Some("disable") => false,
             Some("require" | "verify-ca" | "verify-full") => true,
             Some(other) => return Err(fault(format!("sslmode={other} is not disable or verify-full"))),
-            None => !config.get_hosts().iter().all(is_local),
+            None => {
+                // `hostaddr` is where it really goes, whatever the host is called.
+                let stays = config.get_hostaddrs().iter().all(IpAddr::is_loopback);
+                !(stays && config.get_hosts().iter().all(is_local))
+            }
         };
         config.ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
-        config.application_name("signet").connect_timeout(WAIT).keepalives_idle(Duration::from_secs(30));
+        config.application_name("signet").connect_timeout(WAIT);
+        // A server that vanished is noticed in time, whether it owes an answer or is listened to.
+        config.tcp_user_timeout(2 * WAIT).keepalives_idle(6 * WAIT).keepalives_interval(WAIT).keepalives_retries(3);
         let tls = if encrypted { Some(connector(root_certificates.as_deref()).map_err(fault)?) } else { None };
         Ok(Self { config, tls })
     }
@@ -104,9 +111,7 @@ impl Target {
 
 fn is_local(host: &Host) -> bool {
     match host {
-        Host::Tcp(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
+        Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
         #[cfg(unix)]
         Host::Unix(_) => true,
     }
@@ -147,9 +152,11 @@ pub(super) async fn lock(connection: &mut Object<AsyncPgConnection>, number: i64
     Ok(())
 }
 
-/// Lets the transaction that has just begun see one state throughout.
+/// Lets the transaction that has just begun see one state throughout, and wait as long as the other database takes with a
+/// whole table of it.
 pub(super) async fn freeze(connection: &mut Object<AsyncPgConnection>) -> Result<(), Error> {
-    Ok(connection.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?)
+    let patient = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL idle_in_transaction_session_timeout = 0";
+    Ok(connection.batch_execute(patient).await?)
 }
 
 pub(super) async fn clock(connection: &mut Object<AsyncPgConnection>) -> Result<DateTime<Utc>, Error> {
@@ -167,4 +174,34 @@ pub(super) async fn notify(connection: &mut Object<AsyncPgConnection>, topic: &s
         .execute(&mut **connection)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_leaves_the_machine_is_encrypted_unless_that_is_forbidden() {
+        let authority = tempfile::NamedTempFile::new().unwrap();
+        let certificate = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();
+        std::fs::write(authority.path(), certificate).unwrap();
+        for (address, encrypted) in [
+            ("localhost/signet?", false),
+            ("127.0.0.1/signet?", false),
+            ("[::1]/signet?", false),
+            ("%2Frun%2Fpostgresql/signet?", false),
+            ("localhost/signet?hostaddr=127.0.0.1&", false),
+            ("db.example/signet?", true),
+            ("10.0.0.5/signet?", true),
+            ("localhost,db.example/signet?", true),
+            ("localhost/signet?hostaddr=10.0.0.5&", true),
+            ("/signet?hostaddr=10.0.0.5&", true),
+            ("db.example/signet?hostaddr=127.0.0.1&", true),
+            ("db.example/signet?sslmode=disable&", false),
+            ("localhost/signet?sslmode=require&", true),
+        ] {
+            let url = format!("postgres://signet@{address}sslrootcert={}", authority.path().display());
+            assert_eq!(Target::parse(&url).unwrap().tls.is_some(), encrypted, "{url}");
+        }
+    }
 }

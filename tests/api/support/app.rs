@@ -12,7 +12,7 @@ use signet::admin::resource_servers::NewResourceServer;
 use signet::admin::users::NewUser;
 use signet::cli::compose::{self, Surroundings};
 use signet::clock::Clock;
-use signet::config::Config;
+use signet::config::{Config, DatabaseUrl};
 use signet::entropy::Entropy;
 use signet::http::{self, Limits};
 use signet::keys::master;
@@ -23,7 +23,7 @@ use signet::protocol::jwk::Algorithm;
 use signet::secret::Secret;
 use signet::store::{Database, Store};
 
-use super::cluster;
+use super::{cluster, sql};
 
 pub const ISSUER: &str = "http://127.0.0.1:8443";
 pub const API: &str = "https://api.example";
@@ -34,6 +34,15 @@ pub const PASSWORD: &str = "marble window 47 lantern";
 pub enum Backend {
     Sqlite,
     Postgres,
+}
+
+impl Backend {
+    pub fn other(self) -> Self {
+        match self {
+            Self::Sqlite => Self::Postgres,
+            Self::Postgres => Self::Sqlite,
+        }
+    }
 }
 
 /// What a test's database is: dropping it removes it.
@@ -52,7 +61,7 @@ pub struct App {
     pub api_secret: String,
     pub http: reqwest::Client,
     pub config: Config,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _holder: Holder,
 }
 
@@ -127,8 +136,7 @@ impl App {
         let base = listen(&provider);
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let (secret, api_secret) = (String::new(), String::new());
-        let mut app =
-            Self { provider, clock, base, secret, api_secret, http, config, _folder: folder, _holder: holder };
+        let mut app = Self { provider, clock, base, secret, api_secret, http, config, folder, _holder: holder };
         app.api_secret = app.api(API, "read write", Algorithm::ES256).await;
         app.api(OTHER_API, "read", Algorithm::ES256).await;
         app.secret = app.client("erp", &[API, OTHER_API], GrantType::ALL, None).await.unwrap();
@@ -148,7 +156,16 @@ impl App {
             0 => self.clock.clone(),
             skew => Clock::manual(self.clock.now() + chrono::Duration::seconds(skew)),
         };
-        let provider = provider(&self.config, &clock, 2).await;
+        self.instance_with(self.config.clone(), clock).await
+    }
+
+    /// A second instance on another database that holds the same, with the same clock and master key.
+    pub async fn instance_on(&self, url: &str) -> Self {
+        self.instance_with(config(self.folder.path(), url), self.clock.clone()).await
+    }
+
+    async fn instance_with(&self, config: Config, clock: Clock) -> Self {
+        let provider = provider(&config, &clock, 2).await;
         Self {
             base: listen(&provider),
             provider,
@@ -156,9 +173,16 @@ impl App {
             secret: self.secret.clone(),
             api_secret: self.api_secret.clone(),
             http: self.http.clone(),
-            config: self.config.clone(),
-            _folder: tempfile::tempdir().unwrap(),
+            config,
+            folder: tempfile::tempdir().unwrap(),
             _holder: Holder::Sqlite,
+        }
+    }
+
+    pub fn backend(&self) -> Backend {
+        match self.config.database_url {
+            DatabaseUrl::Sqlite(_) => Backend::Sqlite,
+            DatabaseUrl::Postgres(_) => Backend::Postgres,
         }
     }
 
@@ -261,19 +285,7 @@ impl App {
 
     /// Does to the database what no part of the program does.
     pub async fn sql(&self, statement: &str) {
-        match &self.config.database_url {
-            signet::config::DatabaseUrl::Sqlite(path) => {
-                use diesel::connection::{Connection, SimpleConnection};
-                let mut connection = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-                connection.batch_execute(statement).unwrap();
-            }
-            signet::config::DatabaseUrl::Postgres(url) => {
-                let (client, io) = tokio_postgres::connect(url.expose(), tokio_postgres::NoTls).await.unwrap();
-                let io = tokio::spawn(io);
-                client.batch_execute(statement).await.unwrap();
-                io.abort();
-            }
-        }
+        sql::execute(&self.config.database_url, statement).await.unwrap();
     }
 
     pub async fn newest_event(&self) -> signet::store::audit_events::AuditEvent {
@@ -367,6 +379,14 @@ pub fn claims(token: &str) -> Value {
 
 pub fn header(token: &str) -> Value {
     decoded(token, 0)
+}
+
+/// The generation that a refresh token stands for, read from its bytes: behind a version and the grant's identifier.
+pub fn generation(refresh_token: &str) -> i64 {
+    use base64::Engine as _;
+    let encoded = refresh_token.strip_prefix("sgr_").expect("a refresh token");
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(encoded).unwrap();
+    u32::from_be_bytes(bytes[17..21].try_into().unwrap()).into()
 }
 
 fn decoded(token: &str, part: usize) -> Value {

@@ -11,13 +11,14 @@ mod nextest;
 mod server;
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 use binaries::Binaries;
 use connection::Connection;
-use server::Server;
+use server::{SOCKET_PORT, Server};
 
 const TEMPLATE: &str = "signet_template";
 
@@ -45,6 +46,7 @@ pub struct Cluster {
     server: Option<Mutex<Server>>,
     connection: Arc<Connection>,
     directory: PathBuf,
+    port: u16,
     template_is_ready: Mutex<bool>,
     shared: bool,
 }
@@ -52,16 +54,25 @@ pub struct Cluster {
 impl Cluster {
     /// A server of the test's own, which it may stop. `None` as of [`shared`].
     pub fn start() -> Option<Self> {
-        let server = Server::start(&installed()?, None);
-        let directory = server.directory().to_owned();
-        Some(Self::at(directory, Some(server)))
+        Self::start_at(SOCKET_PORT)
     }
 
-    fn at(directory: PathBuf, server: Option<Server>) -> Self {
-        let connection = Arc::new(Connection::to(url(&directory, "postgres")));
+    /// The same, which can also be reached by TCP: at [`port`](Self::port) of 127.0.0.1.
+    pub fn start_with_tcp() -> Option<Self> {
+        Self::start_at(free_port())
+    }
+
+    fn start_at(port: u16) -> Option<Self> {
+        let server = Server::start(&installed()?, port, None);
+        let directory = server.directory().to_owned();
+        Some(Self::at(directory, port, Some(server)))
+    }
+
+    fn at(directory: PathBuf, port: u16, server: Option<Server>) -> Self {
+        let connection = Arc::new(Connection::to(url(&directory, port, "postgres")));
         connection.wait_until_answered(&directory);
         let server = server.map(Mutex::new);
-        Self { server, connection, directory, template_is_ready: Mutex::new(false), shared: false }
+        Self { server, connection, directory, port, template_is_ready: Mutex::new(false), shared: false }
     }
 
     /// An outage: every connection breaks, as in a crash, and new ones are refused.
@@ -97,6 +108,18 @@ impl Cluster {
         &self.directory
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Executes one statement as the superuser, and returns the first value of its first row. Blocks.
+    ///
+    /// # Panics
+    /// When the statement fails.
+    pub fn execute(&self, sql: &str) -> Option<String> {
+        self.connection.execute(sql.to_owned()).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+    }
+
     /// The process that stops the server and removes its data when the test process has gone.
     pub fn supervisor_id(&self) -> u32 {
         self.own_server().supervisor_id()
@@ -110,7 +133,7 @@ impl Cluster {
         if execute(is_complete).is_none() {
             execute(format!("DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)"));
             execute(format!("CREATE DATABASE {TEMPLATE} TEMPLATE template0"));
-            migrate(&url(&self.directory, TEMPLATE));
+            migrate(&url(&self.directory, self.port, TEMPLATE));
             execute(format!("ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false"));
             // PostgreSQL does not clone a database that someone is connected to, and pools close in their own time.
             execute(format!(
@@ -127,7 +150,7 @@ impl Cluster {
         self.connection
             .execute(format!("CREATE DATABASE {name} TEMPLATE {template}"))
             .unwrap_or_else(|error| panic!("cloning {template}: {error:?}"));
-        Database { url: url(&self.directory, &name), name, connection: Arc::clone(&self.connection) }
+        Database { url: url(&self.directory, self.port, &name), name, connection: Arc::clone(&self.connection) }
     }
 
     fn own_server(&self) -> MutexGuard<'_, Server> {
@@ -156,7 +179,7 @@ impl Drop for Database {
     }
 }
 
-fn url(directory: &Path, database: &str) -> String {
+fn url(directory: &Path, port: u16, database: &str) -> String {
     let mut host = String::new();
     for byte in directory.as_os_str().as_encoded_bytes() {
         match byte {
@@ -164,7 +187,17 @@ fn url(directory: &Path, database: &str) -> String {
             _ => host.push_str(&format!("%{byte:02X}")),
         }
     }
-    format!("postgres://postgres@{host}/{database}")
+    format!("postgres://postgres@{host}:{port}/{database}")
+}
+
+/// A port that nobody listens on: one below those that the system gives to outgoing connections, which come and go. The
+/// server takes a second to get there, so each caller of each process begins to look elsewhere.
+fn free_port() -> u16 {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() % 10_000 * 32 + CALLS.fetch_add(1, Ordering::Relaxed);
+    let ports = (0..10_000).map(|step| 20_000 + (first + step) % 10_000).filter_map(|port| u16::try_from(port).ok());
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.into_iter().find(is_free).expect("a free port for the test server")
 }
 
 /// A test that panicked while it held the lock has left nothing half done that the next one does not do again.

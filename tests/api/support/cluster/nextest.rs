@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::server::Server;
+use super::server::{SOCKET_PORT, Server};
 use super::{Cluster, environment, installed};
 
 /// Names the cluster of the current run: the run's id and the directory, a line each. Also the lock under which the
@@ -30,10 +30,10 @@ pub fn join_or_start() -> Option<Cluster> {
     let directory = match recorded.split_once('\n') {
         Some((recorded_run, directory)) if recorded_run == run => PathBuf::from(directory),
         _ => {
-            let server = Server::start(&binaries, Some(std::os::unix::process::parent_id()));
+            let server = Server::start(&binaries, SOCKET_PORT, Some(std::os::unix::process::parent_id()));
             fs::write(RECORD, format!("{run}\n{}", server.directory().display())).expect("recording the cluster");
             server.leave_running()
         }
     };
-    Some(Cluster::at(directory, None))
+    Some(Cluster::at(directory, SOCKET_PORT, None))
 }

@@ -8,9 +8,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use super::binaries::Binaries;
 use super::directory::Directory;
 
+/// Part of the name of the socket, where that is the only way in.
+pub const SOCKET_PORT: u16 = 5432;
+
 /// Durability is what the tests can do without; `synchronous_commit` stays, so that killing the server loses nothing.
-/// No address to listen on: the socket in the directory is the only way in. Shared memory lies in the directory as well,
-/// so that it goes with it.
+/// No address to listen on unless a test asks for one: the socket in the directory is the only way in. Shared memory lies
+/// in the directory as well, so that it goes with it.
 const SETTINGS: [&str; 9] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
@@ -33,12 +36,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server on new data. With `until_exit_of`, the server lives as long as that process instead of this one,
-    /// and takes no commands.
+    /// Starts a server on new data, which listens on `port` of 127.0.0.1 as well if that is not [`SOCKET_PORT`]. With
+    /// `until_exit_of`, the server lives as long as that process instead of this one, and takes no commands.
     ///
     /// # Panics
     /// When the server cannot be started.
-    pub fn start(binaries: &Binaries, until_exit_of: Option<u32>) -> Self {
+    pub fn start(binaries: &Binaries, port: u16, until_exit_of: Option<u32>) -> Self {
         let directory = Directory::new();
         initialize(binaries, &directory);
 
@@ -47,7 +50,10 @@ impl Server {
         shell.arg(&directory.path);
         shell.arg(until_exit_of.map_or_else(String::new, |id| id.to_string()));
         shell.arg(binaries.postgres()).arg("-D").arg(directory.path.join("data")).arg("-k").arg(&directory.path);
-        shell.args(["-p", "5432"]).args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        shell.args(["-p", &port.to_string()]).args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        if port != SOCKET_PORT {
+            shell.args(["-c", "listen_addresses=127.0.0.1"]);
+        }
         if let Some(account) = directory.account {
             account.run(&mut shell);
         }
