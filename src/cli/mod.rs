@@ -1,5 +1,5 @@
 //! The command line: what a user of the shell types, and what is printed. What it may do is decided in `admin`; each noun
-//! has a file that turns its flags into a call and the answer into a [`Report`].
+//! has a file that turns its flags into a call and the answer into a `Report`.
 //!
 //! Exit status: 0 done, 1 refused (or a token that does not hold), 2 misused.
 

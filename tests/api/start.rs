@@ -52,9 +52,11 @@ fn register(program: &Program) -> String {
 
 /// The status of a token request.
 fn token(serving: &Serving, secret: &str) -> u16 {
-    let http = reqwest::Client::new();
-    let request = http.post(format!("{}/oauth2/token", serving.base)).basic_auth("erp", Some(secret));
-    block_on(Answer::of(request.form(&[("grant_type", "client_credentials")]))).status
+    block_on(async {
+        let url = format!("{}/oauth2/token", serving.base);
+        let request = reqwest::Client::new().post(url).basic_auth("erp", Some(secret));
+        Answer::of(request.form(&[("grant_type", "client_credentials")])).await.status
+    })
 }
 
 #[test]
@@ -215,7 +217,7 @@ fn a_server_that_is_told_to_stop_finishes_what_it_has_begun_and_waits_for_nothin
     };
     // Two connections have been served and are kept for the next request; a third has sent half of its request.
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let http2 = block_on(async { reqwest::Client::builder().http2_prior_knowledge().build().unwrap() });
     assert_eq!(runtime.block_on(Answer::of(http2.get(format!("{}/healthz", serving.base)))).status, 200);
     let mut idle = connect();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
