@@ -1,5 +1,6 @@
 //! HTTP: routes, reading requests, writing answers, TLS and shutdown. actix is named only here; the rules are in `oauth`.
 
+mod connection;
 mod error;
 mod health;
 mod introspect;

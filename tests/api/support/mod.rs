@@ -2,3 +2,6 @@
 
 pub mod app;
 pub mod cluster;
+pub mod disclosure;
+pub mod program;
+pub mod usage;
