@@ -5,11 +5,12 @@
 use std::io::IsTerminal as _;
 
 use thiserror::Error;
-use tracing::Dispatch;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing::{Dispatch, Level, Metadata};
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 use crate::config::LogFormat;
 
@@ -35,12 +36,23 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(filter)?;
-    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to);
-    Ok(match format {
-        LogFormat::Text => Dispatch::new(events.with_ansi(colour).finish()),
-        LogFormat::Json => Dispatch::new(events.json().flatten_event(true).finish()),
-    })
+    let events = fmt::layer().with_writer(to);
+    let events = match format {
+        LogFormat::Text => events.with_ansi(colour).boxed(),
+        LogFormat::Json => events.json().flatten_event(true).boxed(),
+    };
+    Ok(Dispatch::new(Registry::default().with(filter).with(events.with_filter(filter_fn(may_be_written)))))
 }
+
+/// Below `info`, libraries write what passes through them (the PostgreSQL client: every value of a statement), whatever
+/// it is. So the finer levels are our own events alone, which are written with secrets in mind.
+fn may_be_written(event: &Metadata<'_>) -> bool {
+    *event.level() <= Level::INFO
+        || event.target() == CRATE
+        || event.target().starts_with(concat!(env!("CARGO_PKG_NAME"), "::"))
+}
+
+const CRATE: &str = env!("CARGO_PKG_NAME");
 
 #[cfg(test)]
 mod tests {
@@ -70,6 +82,21 @@ mod tests {
     fn the_filter_decides_what_is_logged() {
         let text = logged("info", LogFormat::Text);
         assert!(text.contains("rotated key.id=\"k1\"") && !text.contains("looked again"), "{text}");
+    }
+
+    #[test]
+    fn what_libraries_write_below_info_is_left_out() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = File::create(file.path()).unwrap();
+        tracing::dispatcher::with_default(&subscriber("trace", LogFormat::Text, false, writer).unwrap(), || {
+            tracing::debug!(target: "tokio_postgres::query", "a parameter");
+            tracing::debug!(target: "signet_verifier", "a neighbour");
+            tracing::info!(target: "tokio_postgres::query", "a notice");
+            tracing::trace!(target: "signet::http", "ours");
+        });
+        let text = read_to_string(file.path()).unwrap();
+        assert!(text.contains("a notice") && text.contains("ours"), "{text}");
+        assert!(!text.contains("a parameter") && !text.contains("a neighbour"), "{text}");
     }
 
     #[test]

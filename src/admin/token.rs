@@ -181,7 +181,7 @@ fn code(unverified: &Unverified) -> &'static str {
     match unverified {
         Unverified::Rejected(crate::keys::Reject::Signature) => "wrong_signature",
         Unverified::Rejected(_) => "malformed",
-        Unverified::Key { state: None, .. } => "unknown_kid",
+        Unverified::UnknownKey => "unknown_kid",
         Unverified::Key { .. } => "key_withdrawn",
         Unverified::Type => "not_an_access_token",
         Unverified::Claims(_) => "malformed_claims",

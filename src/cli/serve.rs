@@ -17,6 +17,9 @@ use crate::protocol::issuer::Issuer;
 /// How long requests in flight may take once the process was told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How long each half of a request may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(10);
+
 pub async fn serve(config: &Config) -> Result<(), Failure> {
     let serving = config.check_for_serve()?;
     let tls = serving.tls.map(|files| tls::server_config(files.cert, files.key)).transpose()?;
@@ -42,7 +45,7 @@ pub async fn run(
         DatabaseUrl::Postgres(_) => None,
     };
     let provider = Arc::new(compose::instance(config, issuer, Surroundings::default()).await?);
-    let limits = Limits { workers: config.workers.get(), drain: DRAIN };
+    let limits = Limits { workers: config.workers.get(), drain: DRAIN, arrival: ARRIVAL };
     let listening = http::listen(&provider, listener, tls, limits).map_err(failed)?;
     tracing::info!(
         issuer = provider.issuer.as_str(),

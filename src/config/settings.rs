@@ -118,7 +118,7 @@ settings! {
     /// The certificate's private key (PEM). Needed with `tls_cert_file`.
     tls_key_file: Option<PathBuf> = "none" => |_| Some(None);
 
-    /// What is logged to standard error, as `tracing` filter directives.
+    /// What is logged to standard error, as `tracing` filter directives. Of libraries, nothing finer than `info` is.
     log: LogFilter = "info";
 
     /// How log lines are written: `text` for people, `json` for collectors.

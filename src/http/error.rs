@@ -16,6 +16,8 @@ pub enum Error {
     OAuth(oauth::Error),
     /// The body is longer than a request may be.
     TooLarge,
+    /// The body did not arrive in time.
+    TooSlow,
 }
 
 impl From<oauth::Error> for Error {
@@ -29,6 +31,7 @@ impl fmt::Display for Error {
         match self {
             Self::OAuth(error) => error.fmt(f),
             Self::TooLarge => f.write_str("invalid_request: the body is too large"),
+            Self::TooSlow => f.write_str("invalid_request: the body did not arrive in time"),
         }
     }
 }
@@ -44,6 +47,10 @@ impl Error {
         let error = match self {
             Self::TooLarge => {
                 return Answer(StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidRequest, "the body is too large", None);
+            }
+            Self::TooSlow => {
+                let text = "the body did not arrive in time";
+                return Answer(StatusCode::REQUEST_TIMEOUT, Code::InvalidRequest, text, None);
             }
             Self::OAuth(error) => error,
         };

@@ -1,6 +1,7 @@
 //! HTTP: routes, reading requests, writing answers, TLS and shutdown. actix is named only here; the rules are in `oauth`.
 
 mod caching;
+mod connection;
 mod error;
 mod health;
 mod introspect;

@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use zeroize::Zeroizing;
 
 use super::error::Error;
+use super::server::Limits;
 use super::transaction::RequestId;
 use crate::oauth::client_authentication::PresentedCredentials;
 use crate::oauth::{self, Origin};
@@ -31,7 +32,7 @@ impl FromRequest for AuthenticatedForm {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             check_headers(&request)?;
-            let body = read(payload).await?;
+            let body = read_in_time(&request, payload).await?;
             let form = Form::parse(&body).map_err(oauth::Error::from)?;
             let authorization = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
             let credentials = PresentedCredentials::from_request(authorization, &form)?;
@@ -57,6 +58,12 @@ fn check_headers(request: &HttpRequest) -> Result<(), Error> {
     }
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > MAX_BODY as u64) { Err(Error::TooLarge) } else { Ok(()) }
+}
+
+/// The body, unless it takes longer than `Limits::arrival`: the server's own timeout ends with the head.
+async fn read_in_time(request: &HttpRequest, payload: dev::Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let Some(limits) = request.app_data::<Limits>() else { return read(payload).await };
+    tokio::time::timeout(limits.arrival, read(payload)).await.map_err(|_| Error::TooSlow)?
 }
 
 async fn read(mut payload: dev::Payload) -> Result<Zeroizing<Vec<u8>>, Error> {

@@ -5,10 +5,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
+use actix_tls::accept::TlsError;
+use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
+use actix_web::App;
+use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer};
+use actix_web::rt::net::TcpStream;
 
+use super::connection::Connection;
 use super::routes;
 use super::transaction::{InFlight, transaction};
 use crate::oauth::Provider;
@@ -20,6 +27,9 @@ pub struct Limits {
     pub workers: usize,
     /// How long requests in flight may take after the server was told to stop.
     pub drain: Duration,
+    /// How long a request's head may take to arrive, and its body after that. Whoever is slower holds a connection for
+    /// nothing. Three times as long after a request began, or a connection was opened, it is given up in any case.
+    pub arrival: Duration,
 }
 
 /// A server that listens. Awaiting it runs it until it is stopped.
@@ -76,19 +86,73 @@ pub fn listen(
     limits: Limits,
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
+    let server = Server::build().workers(limits.workers).shutdown_timeout(limits.drain.as_secs()).disable_signals();
+    let stopping = server.graceful_shutdown_signal();
     let provider = provider.clone();
     let in_flight = InFlight::default();
     let counted = in_flight.clone();
-    let app = move || App::new().app_data(counted.clone()).wrap(from_fn(transaction)).configure(routes(&provider));
-    let server = HttpServer::new(app)
-        .workers(limits.workers)
-        .client_request_timeout(Duration::from_secs(15))
-        .keep_alive(Duration::from_secs(60))
-        .shutdown_timeout(limits.drain.as_secs())
-        .disable_signals();
+    // What `actix_web::HttpServer` does, on connections of our own.
+    let http = move || {
+        let stopping = stopping.clone();
+        let app = App::new().app_data(counted.clone()).app_data(limits);
+        let app = app.wrap(from_fn(transaction)).configure(routes(&provider));
+        let app = actix_service::IntoServiceFactory::into_factory(app)
+            .map_err(|error: actix_web::Error| error.error_response());
+        HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(Duration::from_secs(60))
+            .client_request_timeout(limits.arrival)
+            .client_disconnect_timeout(Duration::from_secs(1))
+            .finish(map_config(app, |()| AppConfig::default()))
+    };
+    let patience = limits.arrival * 3;
     let server = match tls {
-        Some(config) => server.listen_rustls_0_23(listener, config)?,
-        None => server.listen_auto_h2c(listener)?,
+        None => server.listen("http", listener, move || {
+            fn_service(move |socket: TcpStream| plain(socket, patience)).and_then(http())
+        })?,
+        Some(mut config) => {
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            server.listen("https", listener, move || {
+                let mut acceptor = Acceptor::new(config.clone());
+                acceptor.set_handshake_timeout(limits.arrival);
+                acceptor
+                    .map_err(TlsError::into_service_error)
+                    .and_then(move |stream| async move { encrypted(stream, patience) })
+                    .and_then(http().map_err(TlsError::Service))
+            })?
+        }
     };
     Ok(Listening { address, server: server.run(), in_flight })
+}
+
+type Accepted = (Connection, Protocol, Option<SocketAddr>);
+
+/// Without TLS nothing tells HTTP/2 from HTTP/1 but how it begins (RFC 9113 §3.3).
+async fn plain(socket: TcpStream, patience: Duration) -> Result<Accepted, DispatchError> {
+    const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
+    let peer = socket.peer_addr().ok();
+    let mut start = [0; PREFACE.len()];
+    let peeked = tokio::time::timeout(patience, socket.peek(&mut start)).await;
+    peeked.map_err(|_| DispatchError::Io(io::ErrorKind::TimedOut.into()))?.map_err(DispatchError::Io)?;
+    // Answers are written whole: there is nothing to gather.
+    socket.set_nodelay(true).map_err(DispatchError::Io)?;
+    Ok(if start == *PREFACE {
+        (Connection::untimed(socket), Protocol::Http2, peer)
+    } else {
+        (Connection::patient(socket, patience), Protocol::Http1, peer)
+    })
+}
+
+fn encrypted(stream: TlsStream<TcpStream>, patience: Duration) -> Result<Accepted, TlsError<io::Error, DispatchError>> {
+    let (socket, tls) = stream.get_ref();
+    let peer = socket.peer_addr().ok();
+    socket.set_nodelay(true).map_err(|error| TlsError::Service(DispatchError::Io(error)))?;
+    Ok(if tls.alpn_protocol() == Some(b"h2") {
+        (Connection::untimed(stream), Protocol::Http2, peer)
+    } else {
+        (Connection::patient(stream, patience), Protocol::Http1, peer)
+    })
 }

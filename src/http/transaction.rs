@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, web};
@@ -42,6 +43,10 @@ impl InFlight {
     }
 }
 
+/// Those of RFC 9110 §9.3 and RFC 5789 that ever come here.
+const KNOWN_METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub async fn transaction(
@@ -67,11 +72,13 @@ pub async fn transaction(
     };
     let mut response = outcome?;
     add_headers(response.headers_mut(), &id, is_https);
-    // The path alone: a query is never ours, and could hold what a careless client put there.
+    // The method and the route that were recognised, not what was sent: a method, path or query could hold what a
+    // careless client put there.
+    let method = response.request().method();
     tracing::debug!(
         request.id = id,
-        method = %response.request().method(),
-        path = response.request().path(),
+        method = KNOWN_METHODS.contains(method).then(|| method.as_str()),
+        route = response.request().match_pattern(),
         status = response.status().as_u16(),
         microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
@@ -97,4 +104,44 @@ fn presented_id(request: &ServiceRequest) -> Option<String> {
     let sound = (8..=128).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     sound.then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::{App, HttpServer};
+
+    use super::*;
+
+    async fn panics() -> HttpResponse {
+        panic!("a secret")
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_answered_and_costs_neither_the_worker_nor_the_connection() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let app = || {
+            let works = web::get().to(|| async { HttpResponse::Ok().body("works") });
+            App::new().wrap(from_fn(transaction)).route("/panics", web::get().to(panics)).route("/works", works)
+        };
+        let server = HttpServer::new(app).workers(1).bind(("127.0.0.1", 0)).unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        let http = reqwest::Client::new();
+        for _ in 0..3 {
+            let answer = http.get(format!("http://{address}/panics")).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), 500);
+            for (name, value) in [("x-content-type-options", "nosniff"), ("cache-control", "no-store")] {
+                assert_eq!(answer.headers()[name], value);
+            }
+            assert!(answer.headers().contains_key("x-request-id"));
+            let text = answer.text().await.unwrap();
+            assert_eq!(text, r#"{"error":"server_error","error_description":"The server failed."}"#);
+            let answer = http.get(format!("http://{address}/works")).send().await.unwrap();
+            assert_eq!(answer.text().await.unwrap(), "works");
+        }
+        handle.stop(false).await;
+    }
 }

@@ -14,8 +14,11 @@ use crate::store::{grants, users};
 pub enum Unverified {
     #[error(transparent)]
     Rejected(#[from] Reject),
-    #[error("its key {kid} is {}", state.map_or("unknown".to_owned(), |state| state.to_string()))]
-    Key { kid: String, state: Option<State> },
+    #[error("its key {kid} is {state}")]
+    Key { kid: String, state: State },
+    /// Whatever name it gave, which is not repeated: it is somebody's text.
+    #[error("its key is unknown")]
+    UnknownKey,
     #[error("its typ is not at+jwt: it is not an access token")]
     Type,
     #[error("its claims are not those of an access token: {0}")]
@@ -57,7 +60,8 @@ impl Provider {
         let now = self.clock.now();
         let kid = token.kid();
         let Some(key) = ring.verifying_key(kid, now) else {
-            return Err(Unverified::Key { kid: kid.to_owned(), state: ring.state(kid, now) });
+            let state = ring.state(kid, now).ok_or(Unverified::UnknownKey)?;
+            return Err(Unverified::Key { kid: kid.to_owned(), state });
         };
         let payload = token.verify(key.verifying())?;
         if !token.is_typ(Typ::AccessToken) {

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::error::ClientRefusal;
 use super::{Error, KnownClient, Provider};
 use crate::protocol::basic::{BasicCredentials, BasicError};
@@ -77,33 +79,39 @@ impl PresentedCredentials {
 }
 
 impl Provider {
+    /// A client is believed from memory, but refused on the database's word alone: an unknown client and a wrong secret
+    /// then take the same time, and a secret that was made a moment ago is not refused.
     pub async fn authenticate(&self, presented: &PresentedCredentials) -> Result<AuthenticatedClient, Error> {
-        let refused = |why| Err(Error::InvalidClient(why));
-        // An empty secret is none: some libraries send Basic with an empty password for a public client.
-        let secret = presented.secret.as_ref().filter(|secret| !secret.expose().is_empty());
-        let mut known = self.directory.client(&presented.identifier).await?;
-        if let (Some(copy), Some(secret)) = (&known, secret)
-            && !copy.has_secret(secret, self.clock.now())
+        let now = self.clock.now();
+        if let Some(known) = self.directory.remembered_client(&presented.identifier)
+            && presented.check(&known, now).is_ok()
         {
-            known = self.directory.client_anew(&presented.identifier).await?;
+            return Ok(AuthenticatedClient(known));
         }
-        let Some(known) = known else { return refused(ClientRefusal::Unknown) };
+        let known = self.directory.read_client(&presented.identifier).await?;
+        let known = known.ok_or(Error::InvalidClient(ClientRefusal::Unknown))?;
+        presented.check(&known, now).map_err(Error::InvalidClient)?;
+        Ok(AuthenticatedClient(known))
+    }
+}
+
+impl PresentedCredentials {
+    fn check(&self, known: &KnownClient, now: DateTime<Utc>) -> Result<(), ClientRefusal> {
+        // An empty secret is none: some libraries send Basic with an empty password for a public client.
+        let secret = self.secret.as_ref().filter(|secret| !secret.expose().is_empty());
         match (is_confidential(&known.client), secret) {
-            (true, None) | (false, Some(_)) => return refused(ClientRefusal::Method),
+            (true, None) | (false, Some(_)) => return Err(ClientRefusal::Method),
             (true, Some(secret)) => {
-                if !known.has_secret(secret, self.clock.now()) {
-                    return refused(ClientRefusal::WrongSecret);
+                if !known.has_secret(secret, now) {
+                    return Err(ClientRefusal::WrongSecret);
                 }
                 let registered = known.client.token_endpoint_auth_method.as_ref();
-                if registered.is_some_and(|method| method.0 != presented.method) {
-                    return refused(ClientRefusal::Method);
+                if registered.is_some_and(|method| method.0 != self.method) {
+                    return Err(ClientRefusal::Method);
                 }
             }
             (false, None) => {}
         }
-        if known.client.disabled_at.is_some() {
-            return refused(ClientRefusal::Disabled);
-        }
-        Ok(AuthenticatedClient(known))
+        if known.client.disabled_at.is_some() { Err(ClientRefusal::Disabled) } else { Ok(()) }
     }
 }

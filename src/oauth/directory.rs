@@ -79,18 +79,19 @@ impl Directory {
     }
 
     pub async fn client(&self, client_id: &str) -> Result<Option<Arc<KnownClient>>, Error> {
-        let (fresh, known) = self.read(|copies| (copies.fresh(), copies.clients.get(client_id).cloned()));
-        if fresh.is_some() && known.is_some() {
-            return Ok(known);
+        match self.remembered_client(client_id) {
+            Some(known) => Ok(Some(known)),
+            None => self.read_client(client_id).await,
         }
-        let mut connection = self.store.reading().await?;
-        let found = clients::find(&mut connection, client_id).await?;
-        self.remember_client(&mut connection, fresh, found).await
     }
 
-    /// The client as the database has it now. Asked when a copy does not know the presented secret: it may be a new one,
-    /// and whoever was just given a secret should not have to wait until this instance has heard of it.
-    pub async fn client_anew(&self, client_id: &str) -> Result<Option<Arc<KnownClient>>, Error> {
+    /// The client, if it can be answered from memory.
+    pub fn remembered_client(&self, client_id: &str) -> Option<Arc<KnownClient>> {
+        self.read(|copies| copies.fresh().and_then(|_| copies.clients.get(client_id).cloned()))
+    }
+
+    /// The client as the database has it now. It takes as many statements to find none.
+    pub async fn read_client(&self, client_id: &str) -> Result<Option<Arc<KnownClient>>, Error> {
         let fresh = self.read(Copies::fresh);
         let mut connection = self.store.reading().await?;
         let found = clients::find(&mut connection, client_id).await?;
@@ -131,8 +132,9 @@ impl Directory {
         fresh: Option<i64>,
         found: Option<Client>,
     ) -> Result<Option<Arc<KnownClient>>, Error> {
+        let secrets =
+            clients::secrets(connection, found.as_ref().map_or(uuid::Uuid::nil(), |client| client.id)).await?;
         let Some(client) = found else { return Ok(None) };
-        let secrets = clients::secrets(connection, client.id).await?;
         let secrets =
             secrets.into_iter().map(|row| (SecretHash::from_stored(row.secret_hash), row.expires_at)).collect();
         let known = Arc::new(KnownClient { client, secrets });

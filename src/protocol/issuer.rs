@@ -34,6 +34,8 @@ pub enum IssuerError {
     HttpNotLoopback,
     #[error("is not an absolute http or https URL")]
     NotUrl,
+    #[error("has a path that must be percent-encoded")]
+    PercentEncoded,
     #[error("has a query")]
     Query,
     #[error("holds a user name or password")]
@@ -93,6 +95,10 @@ impl FromStr for Issuer {
         }
         if url.fragment().is_some() {
             return Err(IssuerError::Fragment);
+        }
+        // It would have two spellings, and clients that decode it would ask in vain.
+        if url.path().contains('%') {
+            return Err(IssuerError::PercentEncoded);
         }
         if scheme == Scheme::Http && !is_loopback(&url) {
             return Err(IssuerError::HttpNotLoopback);
@@ -169,6 +175,9 @@ mod tests {
             ("https://a.example/#", IssuerError::Fragment),
             ("https://user@a.example", IssuerError::Userinfo),
             ("https://:pass@a.example", IssuerError::Userinfo),
+            ("https://a.example/t%C3%A9nant", IssuerError::PercentEncoded),
+            ("https://a.example/té", IssuerError::PercentEncoded),
+            ("https://a.example/{x}", IssuerError::PercentEncoded),
             ("ftp://a.example", IssuerError::NotUrl),
             ("auth.example.com", IssuerError::NotUrl),
             ("https:a.example", IssuerError::NotUrl),

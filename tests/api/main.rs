@@ -1,22 +1,32 @@
 //! The suite through the front door: one binary, so that it links once and shares one PostgreSQL.
 
+mod access_tokens;
 mod bad_input;
 mod client_authentication;
 mod client_credentials;
+mod clock_skew;
 mod cluster;
 mod crash;
 mod database_copy;
+mod endpoints;
+mod http_limits;
 mod introspection;
 mod jwks;
+mod log_scan;
 mod migrations;
 mod outage;
 mod password_grant;
+mod passwords;
 mod postgres_tls;
 mod protected_api;
 mod refresh_token;
 mod revocation;
+mod routes;
+mod secrets_at_rest;
 mod silent_database;
 mod start;
+mod status_indexes;
 mod status_lists;
 mod support;
+mod unavailable;
 mod users;

@@ -25,6 +25,10 @@ use signet::store::{Database, Store};
 
 use super::{cluster, sql};
 
+mod variant;
+
+pub use variant::Variant;
+
 pub const ISSUER: &str = "http://127.0.0.1:8443";
 pub const API: &str = "https://api.example";
 pub const OTHER_API: &str = "https://other.example";
@@ -327,7 +331,7 @@ pub async fn provider(config: &Config, clock: &Clock, seed: u64) -> Arc<Provider
 /// Serves on a free port of this machine.
 pub fn listen(provider: &Arc<Provider>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let limits = Limits { workers: 2, drain: Duration::from_secs(1) };
+    let limits = Limits { workers: 2, drain: Duration::from_secs(1), arrival: Duration::from_secs(15) };
     let listening = http::listen(provider, listener, None, limits).unwrap();
     let base = format!("http://{}", listening.address);
     tokio::task::spawn_local(listening.run());
@@ -335,7 +339,7 @@ pub fn listen(provider: &Arc<Provider>) -> String {
 }
 
 /// For the template of the shared cluster.
-fn migrate(url: &str) {
+pub fn migrate(url: &str) {
     let database = Database::Postgres(url.to_owned());
     let migrating = std::thread::spawn(move || block_on(async { Store::open(database, 1).unwrap().migrate().await }));
     migrating.join().unwrap().unwrap();

@@ -2,5 +2,8 @@
 
 pub mod app;
 pub mod cluster;
+pub mod disclosure;
 pub mod program;
+pub mod recorded;
 pub mod sql;
+pub mod usage;
