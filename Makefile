@@ -26,5 +26,6 @@ examples: ## run the example clients against `signet dev` and the example API
 fmt: ## format the sources
 	cargo fmt --all
 
-bench: ## run the benchmarks
-	cargo bench
+bench: ## measure a release server on PostgreSQL and SQLite, and signing alone
+	cargo bench --bench signing
+	cargo bench --bench load
