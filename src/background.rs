@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether a key is due. The publication period is far longer.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
+/// How often the fetches of the key set are written down.
+const RECORDING: Duration = Duration::from_secs(30);
+
 /// Follows the database until the task is dropped: every change that another process makes is known within the poll
 /// interval, and at once where PostgreSQL sends a notice.
 pub async fn follow(provider: Arc<Provider>) {
@@ -76,6 +79,7 @@ async fn listen(provider: &Provider, noticed: &Notify) {
 
 /// Rotates and purges signing keys as time asks for it. Every instance runs this; the database lets one do the work.
 pub async fn maintain(provider: Arc<Provider>) {
+    let mut looked_at = provider.clock.now();
     loop {
         tokio::time::sleep(MAINTENANCE).await;
         match provider.keys.maintain().await {
@@ -85,6 +89,21 @@ pub async fn maintain(provider: Arc<Provider>) {
                 }
             }
             Err(error) => tracing::error!(%error, "signing keys could not be maintained"),
+        }
+        let now = provider.clock.now();
+        match provider.warn_of_activations(looked_at, now).await {
+            Ok(_) => looked_at = now,
+            Err(error) => tracing::error!(%error, "which verifiers know the new signing key could not be looked up"),
+        }
+    }
+}
+
+/// Writes down who fetched the key set.
+pub async fn record(provider: Arc<Provider>) {
+    loop {
+        tokio::time::sleep(RECORDING).await;
+        if let Err(error) = provider.record_key_set_fetches().await {
+            tracing::warn!(%error, "who fetched the key set could not be written down: it is kept for the next time");
         }
     }
 }

@@ -230,10 +230,24 @@ fn keys_rotate_and_a_token_that_does_not_hold_says_why() {
     assert_eq!((again.document()[0]["kid"] == staged[0]["kid"], &again.document()[0]["new"]), (true, &false.into()));
     assert_says(&again.stderr, &["waiting already"]);
     let at_once = desk.run(&["key", "rotate", "--now"]);
-    assert_says(&at_once.stderr, &["refuse new tokens for up to 5m (jwks_max_age)"]);
-    let states: Vec<Value> =
-        desk.json(&["key", "list"]).as_array().unwrap().iter().map(|key| key["state"].clone()).collect();
-    assert_eq!(states, ["verifying", "signing", "published"]);
+    assert_says(&at_once.stderr, &["for 5m (jwks_max_age) may refuse new tokens for up to", "nobody has fetched"]);
+    let keys = desk.json(&["key", "list"]);
+    let states: Vec<&Value> = keys.as_array().unwrap().iter().map(|key| &key["state"]).collect();
+    assert_eq!(states, ["verifying", "signing"], "the key that waited signs");
+    assert!(keys[0]["superseded_at"] == keys[1]["active_at"] && keys[0]["expires_at"].is_string(), "{keys}");
+    assert!(keys[1]["superseded_at"].is_null() && keys[1]["rotates_at"].is_string(), "{keys}");
+
+    let signing = text(&keys[1], "kid");
+    let unconfirmed = desk.refused(2, &["key", "revoke", signing]);
+    assert_says(&unconfirmed, &["0 grant(s)", "at most 0 that clients took", "no terminal", "--yes"]);
+    let revoked = desk.run(&["key", "revoke", signing, "--yes", "--json"]);
+    assert_says(&revoked.stderr, &["know nothing of forged ones", "signs from now on"]);
+    let successor = text(&revoked.document()["successor"], "kid").to_owned();
+    assert_says(&desk.refused(1, &["key", "revoke", signing, "--yes"]), &["was revoked already"]);
+    assert_says(&desk.refused(1, &["key", "revoke", "nobody"]), &["there is no key nobody", "signet key list"]);
+    let listed = desk.run(&["key", "list"]);
+    assert_says(&listed.stdout, &["SUPERSEDED AT", "REVOKED AT", &format!("{successor}  ES256  signing")]);
+    assert_eq!(desk.json(&["key", "verifiers"]), serde_json::json!([]));
 
     let update = desk.run(&["resource-server", "update", API, "--signing-algorithm", "EdDSA", "--json"]);
     assert_eq!(text(&update.document(), "former_signing_algorithm"), "ES256");

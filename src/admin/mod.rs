@@ -9,6 +9,7 @@ mod client_rules;
 pub mod client_secrets;
 pub mod clients;
 pub mod grants;
+pub mod key_revocation;
 pub mod lifetime;
 pub mod resource_servers;
 pub mod settings;
@@ -16,10 +17,9 @@ mod signing_algorithm;
 pub mod signing_keys;
 pub mod token;
 pub mod users;
+pub mod verifiers;
 
 use std::sync::Arc;
-
-use chrono::Duration;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -129,8 +129,8 @@ impl Admin {
 
     /// Now, as revocations need it.
     async fn moment(&self, connection: &mut Connection) -> Result<Moment, Error> {
-        let retention = Duration::seconds(stored_settings::load(connection).await?.key_retention);
-        Ok(Moment { now: self.clock.now(), retention })
+        let now = self.clock.now();
+        Ok(Moment { now, retention: stored_settings::load(connection).await?.retention_at(now) })
     }
 }
 

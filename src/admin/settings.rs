@@ -1,6 +1,7 @@
 //! The settings that an administrator changes at run time. Values that would make tokens fail together are refused, with
 //! the numbers.
 
+use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
 use super::audit::differences;
@@ -38,8 +39,7 @@ impl Admin {
     pub async fn change_settings(&self, change: SettingsChange) -> Result<Done<Settings>, Error> {
         let changed = async |connection: &mut Connection| {
             let before = settings::load(connection).await?;
-            let longest_before = longest_access_token_lifetime(connection, &before).await?;
-            let after = apply(before, change)?;
+            let after = remember(&before, apply(before, change)?, self.clock.now());
             let longest = longest_access_token_lifetime(connection, &after).await?;
             let contradictions = contradictions(&after, &longest);
             if !contradictions.is_empty() {
@@ -51,7 +51,7 @@ impl Admin {
             if let Some(differences) = differences(&before, &after) {
                 self.audit(connection, "settings.change", "settings", json!(differences)).await?;
             }
-            Ok(Done { notes: caveats(&before, &after, &longest_before), ..Done::plain(after) })
+            Ok(Done { notes: caveats(&before, &after), ..Done::plain(after) })
         };
         self.configure(changed).await
     }
@@ -59,12 +59,15 @@ impl Admin {
 
 /// The longest lifetime that is set for an access token anywhere, and where.
 #[derive(Clone, Debug)]
-struct Longest {
-    seconds: i64,
+pub(super) struct Longest {
+    pub seconds: i64,
     place: String,
 }
 
-async fn longest_access_token_lifetime(connection: &mut Connection, settings: &Settings) -> Result<Longest, Error> {
+pub(super) async fn longest_access_token_lifetime(
+    connection: &mut Connection,
+    settings: &Settings,
+) -> Result<Longest, Error> {
     let mut longest = Longest { seconds: settings.access_token_lifetime, place: "the default".to_owned() };
     let mut consider = |own: Option<i64>, place: String| {
         if let Some(seconds) = own.filter(|seconds| *seconds > longest.seconds) {
@@ -162,19 +165,40 @@ fn contradictions(settings: &Settings, longest: &Longest) -> Vec<String> {
     found
 }
 
-/// What the change does to tokens and key sets that are out already, under the former settings.
-fn caveats(before: &Settings, after: &Settings, longest_before: &Longest) -> Vec<String> {
+/// Tokens and key sets that are out were promised the former settings: what they need holds on until they have expired.
+fn remember(before: &Settings, mut after: Settings, now: DateTime<Utc>) -> Settings {
+    let held = before.retention_at(now).num_seconds();
+    if after.key_retention < held {
+        // No token that is out lives longer than the retention under which it was issued.
+        let until = now + Duration::seconds(before.key_retention);
+        after.former_key_retention = Some(held);
+        after.former_key_retention_until = before.former_key_retention_until.max(Some(until));
+    } else {
+        (after.former_key_retention, after.former_key_retention_until) = (None, None);
+    }
+    if after.jwks_max_age < before.jwks_max_age {
+        let until = now + Duration::seconds(before.jwks_max_age + PUBLICATION_MARGIN);
+        after.former_key_sets_until = before.former_key_sets_until.max(Some(until));
+    }
+    after
+}
+
+/// What of the former settings still holds after the change.
+fn caveats(before: &Settings, after: &Settings) -> Vec<String> {
     let mut found = Vec::new();
-    if after.key_retention < longest_before.seconds + LEEWAY {
+    let time = |at: DateTime<Utc>| at.format("%FT%TZ");
+    if let (Some(former), Some(until)) = (after.former_key_retention, after.former_key_retention_until) {
         found.push(format!(
-            "tokens issued until now live up to {}: if a key is rotated sooner than that, its last ones fail early",
-            spelled(longest_before.seconds)
+            "until {} keys and revocations are kept for {}, as before: tokens that are out may live so long",
+            time(until),
+            spelled(former)
         ));
     }
-    if after.key_publication_period < before.jwks_max_age + PUBLICATION_MARGIN {
+    if let Some(until) = after.former_key_sets_until.filter(|until| before.former_key_sets_until != Some(*until)) {
         found.push(format!(
-            "verifiers may keep the key set that they have for up to {}: do not rotate keys before",
-            spelled(before.jwks_max_age)
+            "verifiers may keep the key set that they have for up to {}, as before: no new key signs before {}",
+            spelled(before.jwks_max_age),
+            time(until)
         ));
     }
     found

@@ -18,7 +18,7 @@ use crate::oauth::{Directory, KnownClient};
 use crate::password::{Parameters, Pool, PoolSettings};
 use crate::protocol::client::GrantType;
 use crate::protocol::jwk::Algorithm;
-use crate::status::Allocator;
+use crate::status::{Allocator, Taker};
 use crate::store::audit_events;
 use crate::store::grants::{self, Grant};
 use crate::store::{Database, Json, Spelled};
@@ -67,7 +67,7 @@ impl Desk {
     async fn log_in(&self) -> Grant {
         let Admin { store, clock, entropy, .. } = self.later();
         let now = clock.now();
-        let status = Allocator::new(store.clone(), clock.clone(), entropy.clone()).next(None).await.unwrap();
+        let status = Allocator::new(store.clone(), clock.clone(), entropy.clone()).next(Taker::Grant).await.unwrap();
         let mut connection = store.writing().await.unwrap();
         let grant = Grant {
             id: entropy.ordered_uuid(now),
@@ -200,7 +200,7 @@ async fn another_algorithm_signs_only_when_verifiers_can_know_its_key() {
     assert_eq!(view.former_signing_algorithm, Some(Algorithm::ES256));
     assert_eq!(view.signing_algorithm_since, Some(now + Duration::seconds(86_400)));
     admin.keys.maintain().await.unwrap();
-    let keys = admin.signing_keys().await.unwrap();
+    let keys = admin.signing_keys().await.unwrap().view;
     let state = |alg| keys.iter().find(|key| key.alg == alg).unwrap().state.as_str();
     assert_eq!((state(Algorithm::ES256), state(Algorithm::EdDSA)), ("signing", "published"));
 
@@ -210,7 +210,7 @@ async fn another_algorithm_signs_only_when_verifiers_can_know_its_key() {
     admin.clock.advance(Duration::days(2));
     let view = admin.update_resource_server(API, to(Algorithm::EdDSA)).await.unwrap().view;
     assert_eq!(view.former_signing_algorithm, None, "its key has been known for long");
-    assert_eq!(admin.signing_keys().await.unwrap().len(), 2, "no further key was made");
+    assert_eq!(admin.signing_keys().await.unwrap().view.len(), 2, "no further key was made");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::config::{Config, DatabaseUrl};
 use crate::entropy::Entropy;
 use crate::keys::master::{self, MasterKeyError, MasterKeyRing};
 use crate::keys::{IssuerSecrets, Keys, SecretsError};
-use crate::oauth::{Directory, Provider};
+use crate::oauth::{Directory, KeySetFetches, Provider};
 use crate::password::{Parameters, Pool, PoolSettings};
 use crate::protocol::issuer::Issuer;
 use crate::status::{Allocator, Published};
@@ -197,6 +197,7 @@ pub async fn instance(config: &Config, issuer: Issuer, surroundings: Surrounding
         keys,
         secrets,
         passwords,
+        key_set_fetches: KeySetFetches::default(),
     };
     provider.synchronise().await.map_err(admin::Error::from)?;
     Ok(provider)

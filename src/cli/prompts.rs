@@ -1,4 +1,5 @@
-//! Asking for what must not be an argument: arguments are seen by every user of the machine and kept in histories.
+//! Asking the person at the terminal: for what must not be an argument, since arguments are seen by every user of the
+//! machine and kept in histories, and whether to go on.
 
 use std::io::{self, IsTerminal as _, Read as _};
 
@@ -29,6 +30,23 @@ pub fn new_password(from_stdin: bool) -> Result<Secret, Failure> {
         Ok(first)
     } else {
         Err(Failure::Usage("the two passwords differ: type the same one twice".to_owned()))
+    }
+}
+
+/// Goes on if the person at the terminal agrees.
+///
+/// # Errors
+/// When there is no terminal to ask on (a script says `--yes`), or the answer is not `y` or `yes`.
+pub fn confirm(what: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!("{what}: there is no terminal to confirm it on; give --yes")));
+    }
+    let asked = super::output::line(io::stderr(), &format!("{what}. Go on? [y/N]"));
+    let mut answer = String::new();
+    asked.and_then(|()| io::stdin().read_line(&mut answer))?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::Unusable("nothing was changed".to_owned())),
     }
 }
 

@@ -57,6 +57,7 @@ pub async fn run(
     let server = listening.stop();
     let follow = background::follow(provider.clone());
     let maintain = background::maintain(provider.clone());
+    let record = background::record(provider.clone());
     let stop = async {
         stop_signal().await;
         tracing::info!("stopping: requests in flight are finished first");
@@ -66,7 +67,7 @@ pub async fn run(
         // Ends when the server failed, or has drained after a signal, at the latest in the time that it has for that.
         outcome = listening.run() => outcome.map_err(failed),
         () = stop => Ok(()),
-        () = async { tokio::join!(follow, maintain); } => Ok(()),
+        () = async { tokio::join!(follow, maintain, record); } => Ok(()),
     }
 }
 

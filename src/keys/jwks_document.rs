@@ -17,6 +17,8 @@ pub struct JwksDocument {
     pub etag: String,
     /// Seconds.
     pub max_age: i64,
+    /// The `created_at` of the newest key in it.
+    pub newest_key_at: DateTime<Utc>,
     ring: Arc<Ring>,
     /// From when to when it is true.
     made_at: DateTime<Utc>,
@@ -29,7 +31,9 @@ impl JwksDocument {
         let hash = digest(&SHA256, body.as_bytes());
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
         let until = ring.keys().iter().filter_map(|key| key.next_transition(now)).min();
-        Self { body, etag, max_age, ring, made_at: now, until }
+        let published = ring.keys().iter().filter(|key| key.state(now).verifies());
+        let newest_key_at = published.map(|key| key.opened().created_at).max().unwrap_or_default();
+        Self { body, etag, max_age, newest_key_at, ring, made_at: now, until }
     }
 
     /// Whether it is still what `ring` says at `now`.

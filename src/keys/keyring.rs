@@ -1,10 +1,15 @@
-//! The ring that this process signs with, and how it follows the database.
+//! The ring that this process signs with, how it follows the database, and the rotation on schedule. What is done to keys
+//! by command is in `keyring/by_command.rs`.
+
+mod by_command;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use chrono::{DateTime, Duration, Utc};
+
+pub use by_command::{Activation, Revocation, RevokedKey};
 
 use super::jwks_document::JwksDocument;
 use super::lifecycle::{Schedule, State, rotation_due, spans};
@@ -14,7 +19,7 @@ use super::seal::{self, SealError};
 use super::{GenerateError, GeneratedKey, generate};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::protocol::jwk::Algorithm;
+use crate::protocol::jwk::{Algorithm, PublicJwk};
 use crate::store::revisions::{self, Topic};
 use crate::store::settings::{self, Settings};
 use crate::store::signing_keys::{self, SigningKey};
@@ -47,23 +52,21 @@ pub struct Keys {
     document: ArcSwap<JwksDocument>,
 }
 
-/// When a key that is made by command starts to sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// After the publication period, when every verifier knows it.
-    Published,
-    /// At once: verifiers that keep an older key set refuse its tokens until they fetch it again.
-    AtOnce,
-}
-
 /// What came of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Staged {
     pub kid: String,
     pub algorithm: Algorithm,
+    pub created_at: DateTime<Utc>,
     pub active_at: DateTime<Utc>,
     /// False when a key was waiting already.
     pub new: bool,
+}
+
+/// A new key with its private half sealed, before it is stored: generating one takes too long for a transaction.
+pub struct PreparedKey {
+    public_jwk: PublicJwk,
+    sealed_private_key: Vec<u8>,
 }
 
 impl Keys {
@@ -109,7 +112,7 @@ impl Keys {
         // Read first: a change that comes between is then read again, and never missed.
         let revision = revisions::current(&mut connection).await?.get(Topic::Keys.as_str()).copied();
         let settings = settings::load(&mut connection).await?;
-        let retention = Duration::seconds(settings.key_retention);
+        let retention = settings.retention_at(self.clock.now());
         let rows = signing_keys::all(&mut connection).await?;
         drop(connection);
         let opened = rows.into_iter().map(|row| self.open(row)).collect::<Result<Vec<_>, _>>()?;
@@ -139,6 +142,11 @@ impl Keys {
         })
     }
 
+    /// What tokens are signed with now, and what they are about to be.
+    pub async fn algorithms_in_use(&self) -> Result<Vec<Algorithm>, store::Error> {
+        in_use(&mut self.store.reading().await?, self.clock.now()).await
+    }
+
     /// What time asks for: successors of keys that near their end, first keys of algorithms that have none, and the
     /// removal of those whose last token has expired. Every instance calls this; one does the work.
     pub async fn maintain(&self) -> Result<Vec<Staged>, KeysError> {
@@ -151,81 +159,58 @@ impl Keys {
         let mut staged = Vec::new();
         for algorithm in algorithms {
             if due(&rows, algorithm, now, &settings).is_some() {
-                let look_again = |rows: &[SigningKey], now, settings: &Settings| due(rows, algorithm, now, settings);
-                staged.extend(self.insert(algorithm, look_again).await?);
+                staged.extend(self.insert_due(algorithm).await?);
             }
         }
-        let retention = Duration::seconds(settings.key_retention);
-        for kid in expired(&rows, retention, now) {
+        for kid in expired(&rows, settings.retention_at(now), now) {
             signing_keys::delete(&mut self.store.writing().await?, kid).await?;
             tracing::info!(key.id = kid, "a signing key's last token has expired: removed");
         }
         Ok(staged)
     }
 
-    /// Makes a successor for each algorithm in use, by command. One that is waiting already is answered as it is.
-    pub async fn rotate(&self, activation: Activation) -> Result<Vec<Staged>, KeysError> {
-        let algorithms = in_use(&mut self.store.reading().await?, self.clock.now()).await?;
-        let mut staged = Vec::new();
-        for algorithm in algorithms {
-            staged.push(self.stage(algorithm, activation).await?);
-        }
-        Ok(staged)
-    }
-
-    /// A key of `algorithm` that starts as `activation` says; the first one of an issuer's algorithm starts at once.
-    pub async fn stage(&self, algorithm: Algorithm, activation: Activation) -> Result<Staged, KeysError> {
-        let made = self
-            .insert(algorithm, |rows, now, settings| {
-                let waiting = rows.iter().any(|key| key.algorithm.0 == algorithm && key.active_at > now);
-                let publication = Duration::seconds(settings.key_publication_period);
-                match activation {
-                    Activation::AtOnce => Some(now),
-                    Activation::Published => (!waiting).then(|| now + publication),
-                }
-            })
-            .await?;
-        if let Some(staged) = made {
-            return Ok(staged);
-        }
-        let rows = signing_keys::all(&mut self.store.reading().await?).await?;
-        let waiting = rows.into_iter().rfind(|key| key.algorithm.0 == algorithm && key.revoked_at.is_none());
-        let key = waiting.ok_or_else(|| store::Error::Failed("the staged key is gone".to_owned()))?;
-        Ok(Staged { kid: key.kid, algorithm, active_at: key.active_at, new: false })
-    }
-
     /// Generates outside any transaction (an RSA key takes a while), takes the lock, looks again, writes once.
-    async fn insert(
-        &self,
-        algorithm: Algorithm,
-        active_at: impl Fn(&[SigningKey], DateTime<Utc>, &Settings) -> Option<DateTime<Utc>>,
-    ) -> Result<Option<Staged>, KeysError> {
-        let GeneratedKey { private_key, public_jwk } = generate(algorithm, &self.entropy)?;
-        let kid = public_jwk.kid().to_owned();
-        let sealed_private_key = seal::seal(&self.master, &purpose(&kid), private_key.expose());
+    async fn insert_due(&self, algorithm: Algorithm) -> Result<Option<Staged>, KeysError> {
+        let prepared = self.prepare(algorithm)?;
         let inserted = async |connection: &mut Connection| -> Result<Option<Staged>, KeysError> {
             let now = self.clock.now();
             let settings = settings::load(connection).await?;
             let rows = signing_keys::all(connection).await?;
-            let Some(active_at) = active_at(&rows, now, &settings) else { return Ok(None) };
-            let key = SigningKey {
-                kid: kid.clone(),
-                algorithm: Spelled(algorithm),
-                public_jwk: Json(public_jwk.clone()),
-                sealed_private_key: sealed_private_key.clone(),
-                created_at: now,
-                active_at,
-                revoked_at: None,
-            };
-            signing_keys::insert(connection, &key).await?;
-            revisions::bump(connection, Topic::Keys).await?;
-            Ok(Some(Staged { kid: kid.clone(), algorithm, active_at, new: true }))
+            let Some(active_at) = due(&rows, algorithm, now, &settings) else { return Ok(None) };
+            Ok(Some(prepared.insert(connection, now, active_at).await?))
         };
-        let staged = self.store.exclusively(Exclusive::Rotation, inserted).await?;
-        if let Some(staged) = &staged {
-            tracing::info!(key.id = staged.kid, %algorithm, active_at = %staged.active_at, "a signing key was added");
-        }
-        Ok(staged)
+        self.store.exclusively(Exclusive::Rotation, inserted).await
+    }
+
+    /// A new key of `algorithm`, not stored yet.
+    pub fn prepare(&self, algorithm: Algorithm) -> Result<PreparedKey, KeysError> {
+        let GeneratedKey { private_key, public_jwk } = generate(algorithm, &self.entropy)?;
+        let sealed_private_key = seal::seal(&self.master, &purpose(public_jwk.kid()), private_key.expose());
+        Ok(PreparedKey { public_jwk, sealed_private_key })
+    }
+}
+
+impl PreparedKey {
+    /// Stores it, in a transaction that holds [`Exclusive::Rotation`].
+    async fn insert(
+        &self,
+        connection: &mut Connection,
+        created_at: DateTime<Utc>,
+        active_at: DateTime<Utc>,
+    ) -> Result<Staged, store::Error> {
+        let (kid, algorithm) = (self.public_jwk.kid().to_owned(), self.public_jwk.algorithm());
+        let key = SigningKey {
+            kid: kid.clone(),
+            algorithm: Spelled(algorithm),
+            public_jwk: Json(self.public_jwk.clone()),
+            sealed_private_key: self.sealed_private_key.clone(),
+            created_at,
+            active_at,
+            revoked_at: None,
+        };
+        signing_keys::insert(connection, &key).await?;
+        revisions::bump(connection, Topic::Keys).await?;
+        Ok(Staged { kid, algorithm, created_at, active_at, new: true })
     }
 }
 
@@ -257,7 +242,7 @@ fn schedules(rows: &[SigningKey]) -> Vec<Schedule> {
 
 fn due(rows: &[SigningKey], algorithm: Algorithm, now: DateTime<Utc>, settings: &Settings) -> Option<DateTime<Utc>> {
     let interval = Duration::seconds(settings.key_rotation_interval);
-    let publication = Duration::seconds(settings.key_publication_period);
+    let publication = settings.publication_at(now);
     rotation_due(&schedules(rows), algorithm, now, interval, publication)
 }
 

@@ -15,6 +15,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::protocol::jwk::Algorithm;
 
+/// How far the clocks of two instances may be apart.
+pub const SKEW: TimeDelta = TimeDelta::seconds(60);
+
 /// In the order in which a key goes through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
@@ -78,6 +81,11 @@ impl Span {
         }
     }
 
+    /// When the key stops signing, and when it leaves the key set, if its successor is known.
+    pub fn end(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        self.end.filter(|_| !self.revoked)
+    }
+
     /// When the state changes next, if no key is added or revoked until then.
     pub fn next_transition(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self.state(now) {
@@ -111,7 +119,7 @@ pub fn spans(keys: &[Schedule], retention: TimeDelta) -> Vec<Span> {
 
 /// The `active_at` of a key that should be made now for `algorithm`, or `None` while there is nothing to do.
 ///
-/// The first key starts at once. A successor starts one `interval` after its predecessor, but not sooner than one
+/// The first key starts at once ([`immediate`]). A successor starts one `interval` after its predecessor, but not sooner than one
 /// `publication` from now. It is made two publication periods ahead where that is possible, so that a check which comes
 /// late, or an instance that was down for a while, does not shift the schedule: with an interval of at least two
 /// publication periods, and a check in each, keys follow each other by exactly one interval.
@@ -124,12 +132,25 @@ pub fn rotation_due(
 ) -> Option<DateTime<Utc>> {
     let usable = keys.iter().filter(|key| key.algorithm == algorithm && key.revoked_at.is_none());
     let Some(newest) = usable.map(|key| key.active_at).max() else {
-        return Some(now);
+        return Some(immediate(keys, algorithm, now));
     };
     let ends_at = later(newest, interval);
     let waiting = newest > now;
     let due = later(later(now, publication), publication) >= ends_at;
     (!waiting && due).then(|| ends_at.max(later(now, publication)))
+}
+
+/// The `active_at` of a key that has to sign now.
+///
+/// Where no other key could sign, it started a while ago: an instance whose clock is behind then signs with it, too. But
+/// it always starts after every key that has started before: it could not supersede it otherwise, and the last tokens of
+/// that key would be counted as older than they are.
+pub fn immediate(keys: &[Schedule], algorithm: Algorithm, now: DateTime<Utc>) -> DateTime<Utc> {
+    let started = || keys.iter().filter(|key| key.algorithm == algorithm && key.active_at <= now);
+    let alone = started().all(|key| key.revoked_at.is_some());
+    let earliest = if alone { now.checked_sub_signed(SKEW).unwrap_or(now) } else { now };
+    let newest = started().map(|key| key.active_at).max();
+    newest.map_or(earliest, |newest| earliest.max(later(newest, TimeDelta::microseconds(1))))
 }
 
 /// Saturating, so that no setting makes these functions panic.

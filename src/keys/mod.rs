@@ -18,7 +18,7 @@ pub mod verifying_key;
 pub use generate::{GenerateError, GeneratedKey, generate};
 pub use issuer_secrets::{IssuerSecrets, RefreshTokenParts, SecretsError};
 pub use jws::Typ;
-pub use keyring::{Activation, Keys, KeysError, Staged};
+pub use keyring::{Activation, Keys, KeysError, PreparedKey, Revocation, RevokedKey, Staged};
 pub use lifecycle::State;
 pub use signer::SignError;
 pub use verify::{Reject, UnverifiedToken};

@@ -99,6 +99,11 @@ impl RingKey {
         self.span.state(now)
     }
 
+    /// When it stops signing and when it leaves the key set, as things stand.
+    pub fn end(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        self.span.end()
+    }
+
     /// When the state changes next, as things stand.
     pub fn next_transition(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.span.next_transition(now)

@@ -1,5 +1,7 @@
 //! What makes a signature. [`Signer`] is the one place where a key held elsewhere (an HSM, a cloud's key service) would
-//! plug in; [`LocalSigner`] holds the private key in memory, parsed once, because parsing costs as much as signing.
+//! plug in: all else knows a key by its public JWK and its times, and `ring::open_pair` alone makes signers of what is
+//! stored. [`LocalSigner`], the one there is, holds the private key in memory, parsed once, because parsing costs as much
+//! as signing.
 
 use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::rand::SystemRandom;
@@ -15,7 +17,9 @@ use rsa::traits::PublicKeyParts as _;
 use crate::protocol::jwk::{Algorithm, InvalidJwk, Material, PublicJwk};
 use crate::secret::SecretBytes;
 
-/// A private key that signs by one algorithm.
+/// A private key that signs by one algorithm. Shared by all requests, without a lock: an implementation brings its own
+/// synchronisation where it needs any. It is called on an async worker, once a token, and must not wait there: for a key
+/// that is asked over a network, this method would have to become a future.
 pub trait Signer: Send + Sync {
     /// The signature in JWS form (RFC 7518 §3: for ES256 the fixed 64 bytes R ‖ S, not DER).
     ///

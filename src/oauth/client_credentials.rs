@@ -4,6 +4,7 @@ use super::client_authentication::AuthenticatedClient;
 use super::issue::Subject;
 use super::{Error, Provider};
 use crate::protocol::token::{Requested, TokenResponse};
+use crate::status::Taker;
 
 impl Provider {
     pub(super) async fn client_credentials(
@@ -14,7 +15,9 @@ impl Provider {
         let client = client.client();
         let target = self.target(client, (&client.audiences.0, &client.scope.0), requested).await?;
         let settings = self.directory.settings().await?;
-        let status = self.statuses.next(Some(client.id)).await?;
-        self.issue(client, &Subject::Client, &target, (status, &settings))
+        // The index is from a block of this key, so this key signs, even if its successor starts in between.
+        let (algorithm, kid) = self.signing_kid(&target)?;
+        let status = self.statuses.next(Taker::Client { client: client.id, algorithm, kid: &kid }).await?;
+        self.issue(client, &Subject::Client { kid }, &target, (status, &settings))
     }
 }

@@ -1,6 +1,8 @@
 //! Token introspection (RFC 7662). A caller learns of tokens that are its own business: a resource server of those for its
 //! audience, a confidential client of those issued to it. All others are inactive to it.
 
+use chrono::{DateTime, Utc};
+
 use super::access_token::Standing;
 use super::client_authentication::PresentedCredentials;
 use super::error::ClientRefusal;
@@ -98,17 +100,26 @@ impl Provider {
         presented: &PresentedCredentials,
         server: &ResourceServer,
     ) -> Result<Caller, Error> {
-        let Some(secret) = presented.secret() else { return Err(Error::InvalidClient(ClientRefusal::Method)) };
-        let now = self.clock.now();
-        let current = SecretHash::from_stored(server.secret_hash.clone()).matches(secret);
-        let previous = match (&server.previous_secret_hash, server.previous_secret_expires_at) {
-            (Some(hash), Some(end)) => SecretHash::from_stored(hash.clone()).matches(secret) & (now < end),
-            _ => false,
-        };
-        match (current | previous, server.disabled_at) {
+        if presented.secret().is_none() {
+            return Err(Error::InvalidClient(ClientRefusal::Method));
+        }
+        match (server.has_secret(presented, self.clock.now()), server.disabled_at) {
             (false, _) => Err(Error::InvalidClient(ClientRefusal::WrongSecret)),
             (true, Some(_)) => Err(Error::InvalidClient(ClientRefusal::Disabled)),
             (true, None) => Ok(Caller::ResourceServer { audience: server.audience.clone() }),
         }
+    }
+}
+
+impl ResourceServer {
+    /// Whether the credentials are of one of its live secrets. Compares both, each in constant time.
+    pub(super) fn has_secret(&self, presented: &PresentedCredentials, now: DateTime<Utc>) -> bool {
+        let Some(secret) = presented.secret() else { return false };
+        let current = SecretHash::from_stored(self.secret_hash.clone()).matches(secret);
+        let previous = match (&self.previous_secret_hash, self.previous_secret_expires_at) {
+            (Some(hash), Some(end)) => SecretHash::from_stored(hash.clone()).matches(secret) & (now < end),
+            _ => false,
+        };
+        current | previous
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::target::Target;
 use super::{Error, Provider};
 use crate::keys::Typ;
+use crate::keys::ring::{Ring, RingKey};
 use crate::protocol::jwk::Algorithm;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::{AccessTokenClaims, StatusClaim, StatusListReference, TokenResponse};
@@ -17,8 +18,8 @@ use crate::store::settings::Settings;
 
 /// Whom a token speaks for.
 pub(super) enum Subject<'a> {
-    /// The client itself.
-    Client,
+    /// The client itself, in a token that this key signs.
+    Client { kid: String },
     /// A user, through a grant that ends at `until`.
     Grant { id: Uuid, user: Uuid, until: DateTime<Utc>, refresh_token: Option<&'a Secret> },
 }
@@ -34,7 +35,7 @@ impl Provider {
         let now = self.clock.now();
         let mut lifetime = lifetime(client, &target.server, settings);
         let (sub, grant_id, refresh_token) = match subject {
-            Subject::Client => (client.client_id.clone(), None, None),
+            Subject::Client { .. } => (client.client_id.clone(), None, None),
             Subject::Grant { id, user, until, refresh_token } => {
                 // No access token outlives its grant.
                 lifetime = lifetime.min(*until - now);
@@ -55,9 +56,15 @@ impl Provider {
                 status_list: StatusListReference { idx: index.index, uri: self.issuer.url(&status::path(index.list)) },
             },
         };
-        let algorithm = target.server.algorithm_at(now);
+        let ring = self.keys.ring();
+        let key = match subject {
+            Subject::Client { kid } => ring
+                .verifying_key(kid, now)
+                .ok_or_else(|| Error::Unavailable(format!("signing key {kid} was revoked a moment ago")))?,
+            Subject::Grant { .. } => signing_key(&ring, target.server.algorithm_at(now), now)?,
+        };
         Ok(TokenResponse {
-            access_token: self.sign(algorithm, now, &claims)?,
+            access_token: key.sign_jwt(Typ::AccessToken, &claims)?,
             token_type: "Bearer",
             expires_in: claims.exp - claims.iat,
             refresh_token,
@@ -65,12 +72,17 @@ impl Provider {
         })
     }
 
-    fn sign(&self, algorithm: Algorithm, now: DateTime<Utc>, claims: &AccessTokenClaims) -> Result<String, Error> {
+    /// The key that signs tokens for the target now, and its algorithm.
+    pub(super) fn signing_kid(&self, target: &Target) -> Result<(Algorithm, String), Error> {
+        let now = self.clock.now();
+        let algorithm = target.server.algorithm_at(now);
         let ring = self.keys.ring();
-        let key = ring.signing_key(algorithm, now);
-        let key = key.ok_or_else(|| Error::Internal(format!("no active {algorithm} key")))?;
-        Ok(key.sign_jwt(Typ::AccessToken, claims)?)
+        Ok((algorithm, signing_key(&ring, algorithm, now)?.kid().to_owned()))
     }
+}
+
+fn signing_key(ring: &Ring, algorithm: Algorithm, now: DateTime<Utc>) -> Result<&RingKey, Error> {
+    ring.signing_key(algorithm, now).ok_or_else(|| Error::Internal(format!("no active {algorithm} key")))
 }
 
 /// The shortest of client, resource server and default that are set.

@@ -2,12 +2,14 @@
 //! type. Nothing here knows HTTP or SQL.
 
 pub mod access_token;
+mod activation;
 pub mod client_authentication;
 mod client_credentials;
 mod directory;
 mod error;
 pub mod introspect;
 mod issue;
+pub mod key_set_fetches;
 mod password;
 mod refresh_token;
 pub mod revoke;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 pub use directory::{Directory, KnownClient};
 pub use error::{ClientRefusal, Error, GrantRefusal};
+pub use key_set_fetches::{KeySetFetches, PresentedVerifier};
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -40,6 +43,7 @@ pub struct Provider {
     pub statuses: Allocator,
     pub lists: Published,
     pub passwords: Arc<crate::password::Pool>,
+    pub key_set_fetches: KeySetFetches,
 }
 
 /// Where a request comes from: for the audit trail, never for a decision.

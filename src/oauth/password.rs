@@ -12,9 +12,11 @@ use crate::protocol::client::GrantType;
 use crate::protocol::token::{Requested, TokenResponse};
 use crate::protocol::username;
 use crate::secret::Secret;
+use crate::status::Taker;
 use crate::store::clients::Client;
 use crate::store::grants::{self, Grant};
 use crate::store::settings::Settings;
+use crate::store::status::revoked_at;
 use crate::store::users::{self, User};
 use crate::store::{self, Connection, Json, Spelled};
 
@@ -86,8 +88,7 @@ impl Provider {
         // Without `resource` the grant is for every API of the client; with it, for that one.
         let audiences =
             if requested.resources.is_empty() { client.audiences.0.clone() } else { requested.resources.clone() };
-        let status = self.statuses.next(None).await?;
-        let grant = Grant {
+        let mut grant = Grant {
             id: self.entropy.ordered_uuid(now),
             client_id: client.id,
             user_id: user.id,
@@ -100,25 +101,45 @@ impl Provider {
             expires_at: now + absolute,
             revoked_at: None,
             revoked_reason: None,
-            status_list_id: status.list,
-            status_index: status.index,
+            status_list_id: 0,
+            status_index: 0,
         };
-        let approved = async |connection: &mut Connection| -> Result<bool, Error> {
-            if !users::record_login(connection, user, now).await? {
-                return Ok(false);
+        loop {
+            let status = self.statuses.next(Taker::Grant).await?;
+            (grant.status_list_id, grant.status_index) = (status.list, status.index);
+            let approved = async |connection: &mut Connection| -> Result<bool, NotAdded> {
+                if !users::record_login(connection, user, now).await? {
+                    return Ok(false);
+                }
+                grants::insert(connection, &grant).await?;
+                // Looked at afterwards: from the insertion on, no revocation of the block passes this grant by.
+                if revoked_at(connection, status.list, status.index).await?.is_some() {
+                    return Err(NotAdded::Index);
+                }
+                Ok(true)
+            };
+            match self.store.transaction(approved).await {
+                Ok(true) => return Ok(grant),
+                // The password was changed, or the user or client removed, while the password was being checked.
+                Ok(false) | Err(NotAdded::Store(store::Error::Referred)) => {
+                    return Err(Error::InvalidGrant(GrantRefusal::Changed));
+                }
+                Err(NotAdded::Index) => self.statuses.discard(status).await,
+                Err(NotAdded::Store(error)) => return Err(error.into()),
             }
-            grants::insert(connection, &grant).await.map_err(|error| match error {
-                // The client was deleted meanwhile.
-                store::Error::Referred => Error::InvalidGrant(GrantRefusal::Changed),
-                other => other.into(),
-            })?;
-            Ok(true)
-        };
-        if self.store.transaction(approved).await? {
-            Ok(grant)
-        } else {
-            // The password was changed, or the user or client removed, while the password was being checked.
-            Err(Error::InvalidGrant(GrantRefusal::Changed))
         }
+    }
+}
+
+/// Why a grant was not added; nothing was written then.
+enum NotAdded {
+    /// A signing key was revoked, and with it the block that the index is from.
+    Index,
+    Store(store::Error),
+}
+
+impl From<store::Error> for NotAdded {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
     }
 }

@@ -122,7 +122,7 @@ impl Provider {
         origin: &Origin,
     ) -> Result<(), Error> {
         let now = self.clock.now();
-        let moment = Moment { now, retention: Duration::seconds(settings.key_retention) };
+        let moment = Moment { now, retention: settings.retention_at(now) };
         let event = AuditEvent {
             id: self.entropy.ordered_uuid(now),
             at: now,

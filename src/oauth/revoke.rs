@@ -1,8 +1,6 @@
 //! Token revocation (RFC 7009). A refresh token or an access token of a user takes its whole grant along; a token that a
 //! client took for itself goes alone.
 
-use chrono::Duration;
-
 use super::client_authentication::PresentedCredentials;
 use super::refresh_token::only;
 use super::{Error, Provider};
@@ -36,7 +34,7 @@ impl Provider {
         };
         let now = self.clock.now();
         let settings = self.directory.settings().await?;
-        let moment = Moment { now, retention: Duration::seconds(settings.key_retention) };
+        let moment = Moment { now, retention: settings.retention_at(now) };
         let carried_out = async |connection: &mut Connection| -> Result<(), Error> {
             match revocable {
                 Some(Revocable::Grant(id)) => {

@@ -1,8 +1,9 @@
 //! Handing out status-list indexes without a write for each token.
 //!
 //! An instance leases a block of consecutive indexes in one write and hands them out from memory: one block for grants,
-//! and one for each client that takes tokens for itself, so that "all tokens of this client" are a few ranges. Blocks
-//! grow with demand. An instance that dies wastes at most the rest of its open blocks.
+//! and one for each client that takes tokens for itself and each key that signs them, so that "all tokens of this client"
+//! and "all tokens of this key" are a few ranges. Blocks grow with demand. An instance that dies wastes at most the rest
+//! of its open blocks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +13,9 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
+use crate::protocol::jwk::Algorithm;
 use crate::store::status::{self, StatusLease};
-use crate::store::{Connection, Error, Exclusive, Store};
+use crate::store::{Connection, Error, Exclusive, Store, signing_keys};
 
 /// Entries in one list.
 const LIST_SIZE: i64 = 1 << 20;
@@ -32,6 +34,32 @@ pub struct StatusIndex {
     pub index: i64,
 }
 
+/// What an index is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Taker<'a> {
+    /// A grant: every token of it carries the same index, whichever key signs it.
+    Grant,
+    /// One token that a client takes for itself, which the key `kid` will sign.
+    Client { client: Uuid, algorithm: Algorithm, kid: &'a str },
+}
+
+impl<'a> Taker<'a> {
+    /// A taker has one open block; that of a former key is not gone back to.
+    fn slot(self) -> Option<(Uuid, Algorithm)> {
+        match self {
+            Self::Grant => None,
+            Self::Client { client, algorithm, .. } => Some((client, algorithm)),
+        }
+    }
+
+    fn kid(self) -> Option<&'a str> {
+        match self {
+            Self::Grant => None,
+            Self::Client { kid, .. } => Some(kid),
+        }
+    }
+}
+
 /// The open lease of one taker, which requests wait for in turn.
 type Slot = Arc<tokio::sync::Mutex<Option<Lease>>>;
 
@@ -40,12 +68,13 @@ pub struct Allocator {
     store: Store,
     clock: Clock,
     entropy: Entropy,
-    open: Mutex<HashMap<Option<Uuid>, Slot>>,
+    open: Mutex<HashMap<Option<(Uuid, Algorithm)>, Slot>>,
 }
 
 /// A block and how far it is used. Its indexes are handed out in a scattered order: neighbours in time are then not
 /// neighbours in the list, which anyone may read.
 struct Lease {
+    kid: Option<String>,
     list: i64,
     first: i64,
     size: i64,
@@ -65,6 +94,10 @@ impl Lease {
         self.used += 1;
         Some(StatusIndex { list: self.list, index: self.first + place })
     }
+
+    fn contains(&self, StatusIndex { list, index }: StatusIndex) -> bool {
+        self.list == list && (self.first..self.first + self.size).contains(&index)
+    }
 }
 
 impl Allocator {
@@ -72,21 +105,39 @@ impl Allocator {
         Self { store, clock, entropy, open: Mutex::default() }
     }
 
-    /// An index that no other token has: for a grant (`client` is `None`), or for a token of `client` itself. Only when
-    /// a block is used up does this write.
-    pub async fn next(&self, client: Option<Uuid>) -> Result<StatusIndex, Error> {
-        let slot = self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(client).or_default().clone();
-        // Held while a new block is leased: requests of the same client wait for it instead of each leasing one.
+    /// An index that no other token has, or no other grant. Only when a block is used up, or its key no longer signs, does
+    /// this write.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] also where the key of a new block was revoked, and this instance does not know it yet.
+    pub async fn next(&self, taker: Taker<'_>) -> Result<StatusIndex, Error> {
+        let slot = self.slot(taker);
+        // Held while a new block is leased: requests of the same taker wait for it instead of each leasing one.
         let mut lease = slot.lock().await;
-        if let Some(index) = lease.as_mut().and_then(Lease::next) {
+        let own = lease.as_mut().filter(|lease| lease.kid.as_deref() == taker.kid());
+        if let Some(index) = own.and_then(Lease::next) {
             return Ok(index);
         }
-        let size = lease.as_ref().map_or(SMALLEST_LEASE, |used_up| self.next_size(used_up));
-        *lease = Some(self.lease(client, size).await?);
+        let size = lease.as_ref().map_or(SMALLEST_LEASE, |last| self.next_size(last));
+        *lease = Some(self.lease(taker, size).await?);
         lease.as_mut().and_then(Lease::next).ok_or_else(|| Error::Failed("an empty status lease".to_owned()))
     }
 
+    /// Lets go of the block for grants that `index` is from: it was revoked as a whole.
+    pub async fn discard(&self, index: StatusIndex) {
+        let slot = self.slot(Taker::Grant);
+        let mut lease = slot.lock().await;
+        lease.take_if(|lease| lease.contains(index));
+    }
+
+    fn slot(&self, taker: Taker<'_>) -> Slot {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(taker.slot()).or_default().clone()
+    }
+
     fn next_size(&self, used_up: &Lease) -> i64 {
+        if used_up.used < used_up.size {
+            return used_up.size;
+        }
         let lasted = self.clock.now() - used_up.leased_at;
         if lasted < BUSY {
             (used_up.size * 4).min(LARGEST_LEASE)
@@ -97,43 +148,70 @@ impl Allocator {
         }
     }
 
-    async fn lease(&self, client: Option<Uuid>, size: i64) -> Result<Lease, Error> {
+    async fn lease(&self, taker: Taker<'_>, size: i64) -> Result<Lease, Error> {
         let now = self.clock.now();
-        let id = self.entropy.ordered_uuid(now);
-        let taken = self
-            .store
-            .transaction(async |connection: &mut Connection| take(connection, id, client, (size, now)).await)
-            .await?;
-        let (list, first) = match taken {
-            Some(taken) => taken,
-            None => {
-                let opened = async |connection: &mut Connection| {
-                    // Another instance may have opened a list while this one waited.
-                    if let Some(taken) = take(connection, id, client, (size, now)).await? {
-                        return Ok(taken);
-                    }
-                    status::open_list(connection, LIST_SIZE, now).await?;
-                    let taken = take(connection, id, client, (size, now)).await?;
-                    taken.ok_or_else(|| Error::Failed("a new status list has no room".to_owned()))
-                };
-                self.store.exclusively(Exclusive::StatusList, opened).await?
-            }
+        let mut wanted = StatusLease {
+            id: self.entropy.ordered_uuid(now),
+            status_list_id: 0,
+            client_id: taker.slot().map(|(client, _)| client),
+            first_index: 0,
+            size,
+            leased_at: now,
+            kid: taker.kid().map(str::to_owned),
         };
+        let taken =
+            self.store.transaction(async |connection: &mut Connection| take(connection, &mut wanted).await).await?;
+        if !taken {
+            let opened = async |connection: &mut Connection| {
+                // Another instance may have opened a list while this one waited.
+                if take(connection, &mut wanted).await? {
+                    return Ok(());
+                }
+                status::open_list(connection, LIST_SIZE, now).await?;
+                if take(connection, &mut wanted).await? { Ok(()) } else { Err(no_room()) }
+            };
+            self.store.exclusively(Exclusive::StatusList, opened).await?;
+        }
         let random = |below: i64| i64::from(u32::from_le_bytes(self.entropy.bytes())) % below;
-        Ok(Lease { list, first, size, used: 0, offset: random(size), stride: random(size / 2) * 2 + 1, leased_at: now })
+        let StatusLease { kid, status_list_id: list, first_index: first, .. } = wanted;
+        let (offset, stride) = (random(size), random(size / 2) * 2 + 1);
+        Ok(Lease { kid, list, first, size, used: 0, offset, stride, leased_at: now })
     }
 }
 
-async fn take(
+/// Takes the next block of the newest list for `wanted`, and says in it which. False when there is no room.
+async fn take(connection: &mut Connection, wanted: &mut StatusLease) -> Result<bool, Error> {
+    let Some((list, first)) = status::take(connection, wanted.size).await? else { return Ok(false) };
+    // Asked after the list's row is ours: a revocation holds that row until it is committed.
+    if let Some(kid) = &wanted.kid
+        && signing_keys::is_revoked(connection, kid).await?
+    {
+        return Err(Error::Unavailable(format!("signing key {kid} was revoked a moment ago")));
+    }
+    (wanted.status_list_id, wanted.first_index) = (list, first);
+    status::insert_lease(connection, wanted).await?;
+    Ok(true)
+}
+
+/// A block for grants, for a caller that holds [`Exclusive::StatusList`] and every list.
+pub(super) async fn take_for_grants(
     connection: &mut Connection,
     id: Uuid,
-    client_id: Option<Uuid>,
-    (size, leased_at): (i64, DateTime<Utc>),
-) -> Result<Option<(i64, i64)>, Error> {
-    let Some((status_list_id, first_index)) = status::take(connection, size).await? else { return Ok(None) };
-    status::insert_lease(connection, &StatusLease { id, status_list_id, client_id, first_index, size, leased_at })
-        .await?;
-    Ok(Some((status_list_id, first_index)))
+    (size, now): (i64, DateTime<Utc>),
+) -> Result<StatusIndex, Error> {
+    let mut wanted =
+        StatusLease { id, status_list_id: 0, client_id: None, first_index: 0, size, leased_at: now, kid: None };
+    if !take(connection, &mut wanted).await? {
+        status::open_list(connection, LIST_SIZE, now).await?;
+        if !take(connection, &mut wanted).await? {
+            return Err(no_room());
+        }
+    }
+    Ok(StatusIndex { list: wanted.status_list_id, index: wanted.first_index })
+}
+
+fn no_room() -> Error {
+    Error::Failed("a new status list has no room".to_owned())
 }
 
 #[cfg(test)]
@@ -145,8 +223,8 @@ mod tests {
     #[test]
     fn a_lease_hands_out_each_index_of_its_block_once() {
         for (offset, stride) in [(0, 1), (17, 63), (63, 33)] {
-            let mut lease =
-                Lease { list: 1, first: 640, size: 64, used: 0, offset, stride, leased_at: DateTime::<Utc>::MIN_UTC };
+            let leased_at = DateTime::<Utc>::MIN_UTC;
+            let mut lease = Lease { kid: None, list: 1, first: 640, size: 64, used: 0, offset, stride, leased_at };
             let handed_out: HashSet<i64> = std::iter::from_fn(|| lease.next()).map(|status| status.index).collect();
             assert_eq!(handed_out, (640..704).collect());
         }

@@ -6,7 +6,9 @@ mod allocate;
 mod bits;
 mod published;
 mod revoke;
+mod revoke_key;
 
-pub use allocate::{Allocator, StatusIndex};
+pub use allocate::{Allocator, StatusIndex, Taker};
 pub use published::{ListDocument, PublishError, Published, TTL, path};
 pub use revoke::{Moment, revoke_client_tokens, revoke_grants, revoke_token};
+pub use revoke_key::{KeyTokens, revoke_key_tokens};

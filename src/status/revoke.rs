@@ -7,7 +7,7 @@ use super::StatusIndex;
 use crate::entropy::Entropy;
 use crate::store::grants::{self, Grant, Selection};
 use crate::store::revisions::{self, Topic};
-use crate::store::status::{self, Revocation};
+use crate::store::status::{self, Revocation, StatusLease};
 use crate::store::{Connection, Error};
 
 /// When something is revoked, and how long the record of it must last: until no token that carries the index can be
@@ -54,14 +54,16 @@ pub async fn revoke_client_tokens(
     moment: Moment,
 ) -> Result<(), Error> {
     let leases = status::leases_of(connection, client).await?;
-    let ranges: Vec<(i64, i64, i64)> = leases
-        .iter()
-        .map(|lease| (lease.status_list_id, lease.first_index, lease.first_index + lease.size - 1))
-        .collect();
+    let ranges: Vec<(i64, i64, i64)> = leases.iter().map(range).collect();
     record(connection, entropy, &ranges, moment).await
 }
 
-async fn record(
+/// The list, the first and the last index of a block.
+pub(super) fn range(lease: &StatusLease) -> (i64, i64, i64) {
+    (lease.status_list_id, lease.first_index, lease.first_index + lease.size - 1)
+}
+
+pub(super) async fn record(
     connection: &mut Connection,
     entropy: &Entropy,
     ranges: &[(i64, i64, i64)],

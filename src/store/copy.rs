@@ -11,10 +11,11 @@ use super::audit_events::AuditEvent;
 use super::backend::{insert_all, on};
 use super::clients::{Client, ClientSecret};
 use super::grants::Grant;
+use super::key_set_fetches::KeySetFetch;
 use super::resource_servers::ResourceServer;
 use super::schema::{
-    audit_events, client_secrets, clients, grants, resource_servers, revisions, revocations, sealed_secrets, settings,
-    signing_keys, status_leases, status_lists, users,
+    audit_events, client_secrets, clients, grants, key_set_fetches, resource_servers, revisions, revocations,
+    sealed_secrets, settings, signing_keys, status_leases, status_lists, users,
 };
 use super::sealed_secrets::SealedSecret;
 use super::settings::Settings;
@@ -114,6 +115,7 @@ tables! {
     grants: Grant, id = |row| Bind(row.id);
     revocations: Revocation, id = |row| Bind(row.id);
     signing_keys: SigningKey, kid = |row| row.kid.clone();
+    key_set_fetches: KeySetFetch, verifier = |row| row.verifier.clone();
     // One version a name so far passes a page boundary; a page holds far more than there ever are.
     sealed_secrets: SealedSecret, name = |row| row.name.clone();
     settings: Settings, id = |row| row.id;

@@ -123,6 +123,44 @@ pub async fn mark_revoked(
     })?)
 }
 
+/// Keeps everybody else from adding or changing a grant until the transaction ends.
+pub async fn hold(connection: &mut Connection) -> Result<(), Error> {
+    connection.exclude_writers("grants").await
+}
+
+/// Where the grants that got an access token since `since` have their bits: list and index. Revoked ones are left out.
+pub async fn issued_since(connection: &mut Connection, since: DateTime<Utc>) -> Result<Vec<(i64, i64)>, Error> {
+    let issued = grants::created_at.ge(Bind(since)).or(grants::rotated_at.ge(Bind(since)));
+    let query = grants::table
+        .filter(grants::revoked_at.is_null())
+        .filter(issued)
+        .select((grants::status_list_id, grants::status_index));
+    Ok(on!(connection, c => query.load(c))?)
+}
+
+/// How many grants got an access token since `since` and are not revoked.
+pub async fn count_issued_since(connection: &mut Connection, since: DateTime<Utc>) -> Result<i64, Error> {
+    let issued = grants::created_at.ge(Bind(since)).or(grants::rotated_at.ge(Bind(since)));
+    let query = grants::table.filter(grants::revoked_at.is_null()).filter(issued).count();
+    Ok(on!(connection, c => query.get_result(c))?)
+}
+
+/// Gives the grants of a block their places in another one of the same size. Tokens issued from now on carry the new
+/// index; those that are out carry the old one. Answers how many moved.
+pub async fn move_block(
+    connection: &mut Connection,
+    (from_list, first, last): (i64, i64, i64),
+    (to_list, to_first): (i64, i64),
+) -> Result<usize, Error> {
+    let block = grants::table
+        .filter(grants::status_list_id.eq(from_list))
+        .filter(grants::status_index.between(first, last))
+        .filter(grants::revoked_at.is_null());
+    let moved =
+        (grants::status_list_id.eq(to_list), grants::status_index.eq(grants::status_index + (to_first - first)));
+    Ok(on!(connection, c => diesel::update(block).set(moved).execute(c))?)
+}
+
 /// Grants in the order of their making, those behind `after`.
 pub async fn list(
     connection: &mut Connection,

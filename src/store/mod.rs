@@ -9,6 +9,7 @@ mod backend;
 pub mod clients;
 pub mod copy;
 pub mod grants;
+pub mod key_set_fetches;
 pub mod migrations;
 pub mod resource_servers;
 pub mod revisions;

@@ -77,6 +77,7 @@ tables! {
         first_index -> BigInt,
         size -> BigInt,
         leased_at -> DbTime,
+        kid -> Nullable<Text>,
     }
     grants (id) {
         id -> DbUuid,
@@ -127,6 +128,14 @@ tables! {
         key_publication_period -> BigInt,
         key_retention -> BigInt,
         jwks_max_age -> BigInt,
+        former_key_retention -> Nullable<BigInt>,
+        former_key_retention_until -> Nullable<DbTime>,
+        former_key_sets_until -> Nullable<DbTime>,
+    }
+    key_set_fetches (verifier) {
+        verifier -> Text,
+        last_fetched_at -> DbTime,
+        newest_key_at -> DbTime,
     }
     revisions (topic) {
         topic -> Text,
@@ -163,7 +172,12 @@ mod tests {
     #[test]
     fn the_tables_are_those_that_the_migrations_make() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
-        connection.batch_execute(include_str!("../../migrations/2026-11-24-000000_create_tables/up.sql")).unwrap();
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+        let mut migrations: Vec<_> = folder.map(|migration| migration.unwrap().path().join("up.sql")).collect();
+        migrations.sort();
+        for up in migrations {
+            connection.batch_execute(&std::fs::read_to_string(up).unwrap()).unwrap();
+        }
         let mut columns = |query: &str| -> Vec<String> {
             let rows = diesel::sql_query(query).load::<Column>(&mut connection).unwrap();
             rows.into_iter().map(|column| column.name).collect()

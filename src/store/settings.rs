@@ -1,15 +1,16 @@
 //! The settings that an administrator changes at run time: one row.
 
+use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::backend::on;
 use super::schema::settings;
-use super::{Connection, Error};
+use super::{Bind, Connection, Error};
 
-/// The row of `settings`. Every value is in seconds.
+/// The row of `settings`. Every number is in seconds.
 #[derive(Clone, Copy, Debug, Eq, Hash, Insertable, PartialEq, Queryable, Selectable, AsChangeset, serde::Serialize)]
-#[diesel(table_name = settings)]
+#[diesel(table_name = settings, treat_none_as_null = true)]
 pub struct Settings {
     #[serde(skip)]
     pub id: i64,
@@ -29,6 +30,35 @@ pub struct Settings {
     pub key_retention: i64,
     /// How long a verifier may keep the key set.
     pub jwks_max_age: i64,
+    /// A longer `key_retention` of before a change: see [`retention_at`](Self::retention_at).
+    #[serde(skip)]
+    pub former_key_retention: Option<i64>,
+    #[serde(skip)]
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub former_key_retention_until: Option<DateTime<Utc>>,
+    /// See [`publication_at`](Self::publication_at).
+    #[serde(skip)]
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub former_key_sets_until: Option<DateTime<Utc>>,
+}
+
+impl Settings {
+    /// How long a key stays in the set after its last signature, and a revocation in the lists. After `key_retention` was
+    /// lowered, the longer one holds on until the last token that was issued under it has expired.
+    pub fn retention_at(&self, now: DateTime<Utc>) -> Duration {
+        let former = match (self.former_key_retention, self.former_key_retention_until) {
+            (Some(former), Some(until)) if now < until => former,
+            _ => 0,
+        };
+        Duration::seconds(self.key_retention.max(former))
+    }
+
+    /// How long a key that is made at `now` is published before it signs. After `jwks_max_age` was lowered, at least until
+    /// nobody may hold a key set any more that was fetched under the longer one.
+    pub fn publication_at(&self, now: DateTime<Utc>) -> Duration {
+        let held = self.former_key_sets_until.map_or(Duration::zero(), |until| until - now);
+        Duration::seconds(self.key_publication_period).max(held)
+    }
 }
 
 pub async fn load(connection: &mut Connection) -> Result<Settings, Error> {
@@ -36,6 +66,6 @@ pub async fn load(connection: &mut Connection) -> Result<Settings, Error> {
 }
 
 pub async fn store(connection: &mut Connection, settings: &Settings) -> Result<(), Error> {
-    on!(connection, c => diesel::update(settings::table).set(settings).execute(c))?;
+    on!(connection, c => diesel::update(settings::table).set(*settings).execute(c))?;
     Ok(())
 }

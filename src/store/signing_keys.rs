@@ -37,6 +37,21 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<SigningKey>, Error> 
         .select(SigningKey::as_select()).load(c))?)
 }
 
+pub async fn find(connection: &mut Connection, kid: &str) -> Result<Option<SigningKey>, Error> {
+    Ok(on!(connection, c => signing_keys::table.find(kid).select(SigningKey::as_select()).first(c)).optional()?)
+}
+
+/// Whether the key was revoked. A key that is gone was not.
+pub async fn is_revoked(connection: &mut Connection, kid: &str) -> Result<bool, Error> {
+    let revoked = signing_keys::table.find(kid).filter(signing_keys::revoked_at.is_not_null()).count();
+    Ok(on!(connection, c => revoked.get_result::<i64>(c))? > 0)
+}
+
+pub async fn set_revoked_at(connection: &mut Connection, kid: &str, at: DateTime<Utc>) -> Result<(), Error> {
+    on!(connection, c => diesel::update(signing_keys::table.find(kid)).set(signing_keys::revoked_at.eq(Bind(at))).execute(c))?;
+    Ok(())
+}
+
 pub async fn set_active_at(connection: &mut Connection, kid: &str, at: DateTime<Utc>) -> Result<(), Error> {
     on!(connection, c => diesel::update(signing_keys::table.find(kid)).set(signing_keys::active_at.eq(Bind(at))).execute(c))?;
     Ok(())

@@ -21,7 +21,7 @@ pub struct StatusList {
 }
 
 /// A row of `status_leases`: a block of indexes that one instance hands out.
-#[derive(Clone, Copy, Debug, Hash, Insertable, PartialEq, Queryable, Selectable)]
+#[derive(Clone, Debug, Hash, Insertable, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = status_leases)]
 pub struct StatusLease {
     #[diesel(serialize_as = Bind<Uuid>)]
@@ -34,6 +34,8 @@ pub struct StatusLease {
     pub size: i64,
     #[diesel(serialize_as = Bind<DateTime<Utc>>)]
     pub leased_at: DateTime<Utc>,
+    /// The key that signs the tokens of the client; absent where grants take the indexes, for they outlive keys.
+    pub kid: Option<String>,
 }
 
 /// A row of `revocations`: `first_index` to `last_index`, both included, are invalid.
@@ -75,7 +77,7 @@ pub async fn open_list(connection: &mut Connection, size: i64, now: DateTime<Utc
 }
 
 pub async fn insert_lease(connection: &mut Connection, lease: &StatusLease) -> Result<(), Error> {
-    on!(connection, c => diesel::insert_into(status_leases::table).values(*lease).execute(c))?;
+    on!(connection, c => diesel::insert_into(status_leases::table).values(lease.clone()).execute(c))?;
     Ok(())
 }
 
@@ -83,6 +85,25 @@ pub async fn leases_of(connection: &mut Connection, client: Uuid) -> Result<Vec<
     Ok(
         on!(connection, c => status_leases::table.filter(status_leases::client_id.eq(Bind(client))).select(StatusLease::as_select()).load(c))?,
     )
+}
+
+/// The blocks of tokens that were signed with the key, and those of clients from before the key was recorded.
+pub async fn leases_of_key(connection: &mut Connection, kid: &str) -> Result<Vec<StatusLease>, Error> {
+    let own = status_leases::client_id.is_not_null().and(status_leases::kid.eq(kid).or(status_leases::kid.is_null()));
+    Ok(on!(connection, c => status_leases::table.filter(own).select(StatusLease::as_select()).load(c))?)
+}
+
+/// The blocks that grants take their indexes from.
+pub async fn leases_of_grants(connection: &mut Connection) -> Result<Vec<StatusLease>, Error> {
+    let own = status_leases::client_id.is_null();
+    Ok(on!(connection, c => status_leases::table.filter(own).select(StatusLease::as_select()).load(c))?)
+}
+
+/// Keeps others from taking indexes until the transaction ends: every block that is leased later is leased after it.
+pub async fn hold(connection: &mut Connection) -> Result<(), Error> {
+    let unchanged = diesel::update(status_lists::table).set(status_lists::allocated.eq(status_lists::allocated));
+    on!(connection, c => unchanged.execute(c))?;
+    Ok(())
 }
 
 pub async fn insert_revocations(connection: &mut Connection, rows: &[Revocation]) -> Result<(), Error> {

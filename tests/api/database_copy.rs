@@ -142,6 +142,8 @@ async fn there_and_back(app: App) {
     app.client("public", &[API], &[GrantType::Password, GrantType::RefreshToken], public).await;
     let issued = Issued::by(&app).await;
     fill(&app).await;
+    app.get("/.well-known/jwks.json").await;
+    app.provider.record_key_set_fetches().await.unwrap();
 
     let (there, home) = (open(&target).await, open(&back).await);
     let first = copied(&app.provider.store, &there).await;

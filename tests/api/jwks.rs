@@ -106,6 +106,50 @@ on_both! {
         assert_eq!(signing_kid(&app).await, signing_kid(&other).await);
     }
 
+    async fn two_administrators_who_rotate_at_once_stage_one_key(app) {
+        let other = app.second_instance().await;
+        let (here, there) = (app.admin(), other.admin());
+        for activation in [Activation::Published, Activation::AtOnce] {
+            let (here, there) = tokio::join!(here.rotate_keys(None, activation), there.rotate_keys(None, activation));
+            let (here, there) = (here.unwrap().view.remove(0), there.unwrap().view.remove(0));
+            if activation == Activation::Published {
+                assert_eq!((here.kid == there.kid, here.new, there.new), (true, !there.new, !here.new));
+            }
+            app.advance(1);
+            app.synchronise().await;
+            other.synchronise().await;
+            assert_eq!(signing_kid(&app).await, signing_kid(&other).await);
+        }
+    }
+
+    async fn an_instance_that_was_down_during_a_rotation_signs_with_the_right_key_from_its_first_request(app) {
+        let old = signing_kid(&app).await;
+        app.advance(88 * DAY);
+        assert_eq!(app.provider.keys.maintain().await.unwrap().len(), 1);
+        app.advance(3 * DAY);
+        let started = app.second_instance().await;
+        assert_ne!(signing_kid(&started).await, old);
+        app.synchronise().await;
+        assert_eq!(signing_kid(&app).await, signing_kid(&started).await);
+        assert_eq!(kids(&app).await, kids(&started).await);
+    }
+
+    async fn an_instance_that_knows_the_staged_key_needs_nobody_to_switch_to_it(app) {
+        let staged = app.provider.keys.rotate(Activation::Published).await.unwrap().remove(0);
+        app.synchronise().await;
+        let reads = app.provider.store.checkouts();
+        app.advance(DAY);
+        assert_eq!(kids(&app).await.len(), 2);
+        assert_eq!(app.provider.store.checkouts(), reads);
+        assert_eq!(signing_kid(&app).await, staged.kid);
+    }
+
+    async fn an_instance_whose_clock_is_behind_signs_with_the_first_key(app) {
+        app.advance(-50);
+        let late = app.second_instance().await;
+        assert_eq!(signing_kid(&late).await.len(), 43);
+    }
+
     async fn keys_survive_a_restart(app) {
         let token = app.log_in().await;
         let before = kids(&app).await;

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use signet::protocol::client::GrantType;
-use signet::status::StatusIndex;
+use signet::protocol::jwk::Algorithm;
+use signet::status::{StatusIndex, Taker};
 use signet::store::clients;
 use signet::store::status::{self, StatusLease};
 use uuid::Uuid;
@@ -37,10 +38,15 @@ async fn sizes(app: &App, client: Uuid) -> Vec<i64> {
     leases(app, client).await.iter().map(|lease| lease.size).collect()
 }
 
+/// A token that the client takes for itself.
+fn own(client: Uuid) -> Taker<'static> {
+    Taker::Client { client, algorithm: Algorithm::ES256, kid: "a key" }
+}
+
 async fn take(app: &App, client: Uuid, count: usize) -> HashSet<StatusIndex> {
     let mut taken = HashSet::new();
     for _ in 0..count {
-        taken.insert(app.provider.statuses.next(Some(client)).await.unwrap());
+        taken.insert(app.provider.statuses.next(own(client)).await.unwrap());
     }
     assert_eq!(taken.len(), count);
     taken
@@ -119,10 +125,10 @@ on_both! {
         take(&app, client, 63).await;
         let next = |instance: &App| {
             let statuses = instance.provider.clone();
-            async move { statuses.statuses.next(Some(client)).await.unwrap() }
+            async move { statuses.statuses.next(own(client)).await.unwrap() }
         };
         let (here, there, grant) =
-            tokio::join!(next(&app), next(&other), app.provider.statuses.next(None));
+            tokio::join!(next(&app), next(&other), app.provider.statuses.next(Taker::Grant));
         let grant = grant.unwrap();
         assert_eq!((here.list, there.list, grant.list), (2, 2, 2));
         assert!(here != there && here != grant && there != grant);

@@ -78,6 +78,20 @@ on_both! {
         assert!(is_invalid(&app, &first).await && is_invalid(&app, &second).await);
     }
 
+    async fn tokens_of_a_revoked_key_are_invalid_and_the_list_says_so_under_its_successor(app) {
+        let (users, own) = (app.log_in().await, app.token(&[("grant_type", "client_credentials")]).await.tokens());
+        let kid = |token: &str| header(token)["kid"].as_str().unwrap().to_owned();
+        let revoked = kid(&users.access_token);
+        app.admin().revoke_key(&revoked).await.unwrap();
+        app.synchronise().await;
+        assert!(is_invalid(&app, &users).await && is_invalid(&app, &own).await);
+        assert_ne!(kid(&list_of(&app, &users).await.text), revoked);
+        let refreshed = app.refresh(users.refresh()).await.tokens();
+        assert!(!is_invalid(&app, &refreshed).await, "the grant lives on");
+        let restarted = app.second_instance().await;
+        assert!(is_invalid(&restarted, &users).await && !is_invalid(&restarted, &refreshed).await);
+    }
+
     async fn what_is_deleted_stays_invalid(app) {
         let users = app.log_in().await;
         app.admin().delete_user("alice").await.unwrap();

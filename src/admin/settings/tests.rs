@@ -13,6 +13,9 @@ pub(in crate::admin) const DEFAULTS: Settings = Settings {
     key_publication_period: 86_400,
     key_retention: 90_000,
     jwks_max_age: 300,
+    former_key_retention: None,
+    former_key_retention_until: None,
+    former_key_sets_until: None,
 };
 
 fn longest(seconds: i64) -> Longest {
@@ -82,10 +85,41 @@ fn every_contradiction_is_told_at_once() {
     assert_eq!(found(several).len(), 2);
 }
 
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(second, 0).unwrap()
+}
+
+/// The settings after a change to these values at that second.
+fn changed(before: &Settings, second: i64, (retention, max_age): (i64, i64)) -> Settings {
+    let change =
+        SettingsChange { key_retention: Some(retention), jwks_max_age: Some(max_age), ..SettingsChange::default() };
+    remember(before, apply(*before, change).unwrap(), at(second))
+}
+
 #[test]
-fn what_is_out_under_the_former_settings_is_told() {
-    let after = Settings { key_retention: 3700, key_publication_period: 120, jwks_max_age: 60, ..DEFAULTS };
-    let told = caveats(&DEFAULTS, &after, &longest(7200));
-    assert!(told.len() == 2 && told[0].contains("2h") && told[1].contains("5m"), "{told:?}");
-    assert_eq!(caveats(&DEFAULTS, &DEFAULTS, &longest(600)), Vec::<String>::new());
+fn a_shorter_retention_begins_when_the_tokens_that_are_out_have_expired() {
+    let retention = |settings: &Settings, second| settings.retention_at(at(second)).num_seconds();
+    let shorter = changed(&DEFAULTS, 1000, (700, 300));
+    assert_eq!((retention(&shorter, 1000), retention(&shorter, 90_999)), (90_000, 90_000));
+    assert_eq!(retention(&shorter, 91_000), 700);
+    let notes = caveats(&DEFAULTS, &shorter);
+    assert!(notes.len() == 1 && notes[0].contains("1970-01-02T01:16:40Z") && notes[0].contains("1d 1h"), "{notes:?}");
+
+    let back = changed(&shorter, 2000, (90_000, 300));
+    assert_eq!((back.former_key_retention, caveats(&shorter, &back).len()), (None, 0));
+
+    let again = changed(&shorter, 90_900, (660, 300));
+    assert_eq!((retention(&again, 91_599), retention(&again, 91_600)), (90_000, 660), "those issued since live 700 s");
+}
+
+#[test]
+fn a_shorter_max_age_lets_a_new_key_wait_for_the_key_sets_that_are_out() {
+    let hour = changed(&Settings { key_publication_period: 7200, ..DEFAULTS }, 0, (90_000, 3600));
+    assert_eq!(hour.former_key_sets_until, None, "a longer one harms nobody");
+    let minute = Settings { key_publication_period: 120, ..changed(&hour, 1000, (90_000, 60)) };
+    let publication = |second| minute.publication_at(at(second)).num_seconds();
+    assert_eq!((publication(1000), publication(2000)), (3660, 2660));
+    assert_eq!((publication(4540), publication(4541), publication(9000)), (120, 120, 120));
+    let notes = caveats(&hour, &minute);
+    assert!(notes.len() == 1 && notes[0].contains("up to 1h") && notes[0].contains("01:17:40"), "{notes:?}");
 }

@@ -53,7 +53,7 @@ fn the_order_in_which_keys_are_given_does_not_matter() {
 fn keys_of_different_algorithms_have_nothing_to_do_with_each_other() {
     let rsa = Schedule { algorithm: RS256, ..key("b", 200) };
     assert_eq!(states(&[key("a", 100), rsa.clone()], 1000), [State::Signing, State::Signing]);
-    assert_eq!(rotation_due(&[rsa], ES256, at(50), seconds(1000), seconds(100)), Some(at(50)));
+    assert_eq!(rotation_due(&[rsa], ES256, at(500), seconds(1000), seconds(100)), Some(at(440)));
 }
 
 #[test]
@@ -89,9 +89,24 @@ fn each_transition_is_where_the_state_changes() {
 }
 
 #[test]
-fn the_first_key_starts_at_once_and_so_does_one_after_all_are_revoked() {
-    assert_eq!(rotation_due(&[], ES256, at(50), seconds(1000), seconds(100)), Some(at(50)));
-    assert_eq!(rotation_due(&[revoked("a", 10, 40)], ES256, at(50), seconds(1000), seconds(100)), Some(at(50)));
+fn a_first_key_and_one_after_all_are_revoked_sign_at_once_also_for_a_clock_that_lags() {
+    let due = |keys: &[Schedule]| rotation_due(keys, ES256, at(500), seconds(1000), seconds(100));
+    assert_eq!(due(&[]), Some(at(500) - SKEW));
+    assert_eq!(due(&[revoked("a", 10, 40)]), Some(at(440)));
+    let last = due(&[revoked("a", 470, 480)]).unwrap();
+    assert!(at(470) < last && last < at(471), "never before one that has started: {last}");
+}
+
+#[test]
+fn a_key_that_must_sign_now_supersedes_every_key_that_has_started() {
+    let keys = [key("z", 100), key("y", 200), revoked("x", 300, 310), key("w", 400)];
+    assert_eq!(immediate(&keys, ES256, at(350)), at(350), "another can sign until then");
+    let now = immediate(&keys, ES256, at(300));
+    assert!(at(300) < now && now < at(301), "in the same instant: {now}");
+    let mut with_it = keys.to_vec();
+    with_it.push(Schedule { active_at: now, ..key("a", 0) });
+    use State::{Expired, Published, Revoked, Signing, Verifying};
+    assert_eq!(states(&with_it, 301), [Expired, Verifying, Revoked, Published, Signing]);
 }
 
 #[test]

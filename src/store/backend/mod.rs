@@ -248,6 +248,24 @@ impl Store {
 }
 
 impl Connection {
+    /// Takes a further lock of [`Store::exclusively`] in the same transaction. In the order of the enum, so that two
+    /// transactions never wait for each other.
+    pub async fn also_exclusively(&mut self, what: Exclusive) -> Result<(), Error> {
+        match self {
+            Self::Postgres(object) => postgres::lock(object, what as i64).await,
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Lets nobody else write to a table until the transaction ends, and gives the transaction time for many rows.
+    pub(in crate::store) async fn exclude_writers(&mut self, table: &'static str) -> Result<(), Error> {
+        match self {
+            Self::Postgres(object) => postgres::exclude_writers(object, table).await,
+            // An immediate transaction excludes every other writer already.
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Tells other instances that `topic` changed, when the transaction commits.
     pub(in crate::store) async fn notify(&mut self, topic: &str) -> Result<(), Error> {
         match self {

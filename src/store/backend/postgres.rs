@@ -152,6 +152,18 @@ pub(super) async fn lock(connection: &mut Object<AsyncPgConnection>, number: i64
     Ok(())
 }
 
+/// Waits for everybody who writes to `table`, and keeps others waiting: readers go on.
+pub(super) async fn exclude_writers(
+    connection: &mut Object<AsyncPgConnection>,
+    table: &'static str,
+) -> Result<(), Error> {
+    let statements = format!(
+        "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '30s'; \
+         LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
+    );
+    Ok(connection.batch_execute(&statements).await?)
+}
+
 /// Lets the transaction that has just begun see one state throughout, and wait as long as the other database takes with a
 /// whole table of it.
 pub(super) async fn freeze(connection: &mut Object<AsyncPgConnection>) -> Result<(), Error> {
