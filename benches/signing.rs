@@ -21,6 +21,7 @@ fn ring(key: &GeneratedKey) -> Ring {
         created_at: DateTime::UNIX_EPOCH,
         active_at: DateTime::UNIX_EPOCH,
         revoked_at: None,
+        retired_at: None,
         signer,
         verifying,
     };

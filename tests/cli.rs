@@ -1,5 +1,8 @@
 //! The command line as an administrator and a script meet it: the built program on a fresh SQLite database.
 
+#[path = "cli/key_files.rs"]
+mod key_files;
+
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 

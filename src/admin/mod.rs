@@ -9,6 +9,8 @@ mod client_rules;
 pub mod client_secrets;
 pub mod clients;
 pub mod grants;
+pub mod key_export;
+mod key_import;
 pub mod key_revocation;
 pub mod lifetime;
 pub mod resource_servers;

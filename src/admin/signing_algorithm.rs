@@ -46,10 +46,11 @@ impl Admin {
     pub(super) async fn plan_algorithm(&self, audience: &str, algorithm: Algorithm) -> Result<Planned, Error> {
         let mut connection = self.store.reading().await?;
         find(&mut connection, audience).await?;
-        let publication = Duration::seconds(settings::load(&mut connection).await?.key_publication_period);
+        let now = self.clock.now();
+        let publication = settings::load(&mut connection).await?.publication_at(now);
         let rows = signing_keys::all(&mut connection).await?;
         drop(connection);
-        let known_from = match known_from(&rows, algorithm, self.clock.now(), publication) {
+        let known_from = match known_from(&rows, algorithm, now, publication) {
             Some(known_from) => known_from,
             None => self.keys.stage(algorithm, Activation::Published).await?.active_at,
         };
@@ -73,8 +74,9 @@ fn known_from(
     now: DateTime<Utc>,
     publication: Duration,
 ) -> Option<DateTime<Utc>> {
-    let own: Vec<&SigningKey> =
-        rows.iter().filter(|key| key.algorithm.0 == algorithm && key.revoked_at.is_none()).collect();
+    let signs =
+        |key: &&SigningKey| key.algorithm.0 == algorithm && key.revoked_at.is_none() && key.retired_at.is_none();
+    let own: Vec<&SigningKey> = rows.iter().filter(signs).collect();
     // The one that signs; before any does, the one that will.
     let signing = own.iter().filter(|key| key.active_at <= now).max_by_key(|key| key.active_at);
     let key = signing.or_else(|| own.iter().min_by_key(|key| key.active_at))?;
@@ -104,6 +106,7 @@ mod tests {
             created_at: at(created),
             active_at: at(active),
             revoked_at: None,
+            retired_at: None,
         }
     }
 
@@ -122,8 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn a_revoked_key_makes_no_algorithm_known() {
+    fn a_key_that_does_not_sign_makes_no_algorithm_known() {
         let revoked = SigningKey { revoked_at: Some(at(1)), ..key(0, 0) };
-        assert_eq!(known(&[revoked], 100), None);
+        let retired = SigningKey { retired_at: Some(at(1)), ..key(1, 1) };
+        assert_eq!(known(&[revoked, retired], 100), None);
     }
 }

@@ -2,10 +2,9 @@
 
 use clap::Subcommand;
 
-use super::compose;
 use super::failure::Failure;
 use super::output::Report;
-use super::prompts;
+use super::{compose, key_export, key_import, prompts};
 use crate::admin::key_revocation::KeyRevocationPlan;
 use crate::config::Config;
 use crate::keys::Activation;
@@ -34,6 +33,10 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Takes over a private key that another issuer signed with, so that its tokens go on to verify.
+    Import(key_import::Arguments),
+    /// Prints public keys, or writes one private key to a file that a passphrase protects.
+    Export(key_export::Arguments),
 }
 
 pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
@@ -61,6 +64,8 @@ pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
             }
             Report::done(&admin.revoke_key(&kid).await?, &["kid", "alg", "revoked_at", "successor", "grants"])
         }
+        Command::Import(arguments) => key_import::run(arguments, &admin).await,
+        Command::Export(arguments) => key_export::run(arguments, &admin).await,
     }
 }
 

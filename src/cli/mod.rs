@@ -11,8 +11,12 @@ mod doctor;
 pub mod failure;
 mod grant;
 mod key;
+mod key_export;
+mod key_import;
 mod master_key;
 mod output;
+mod passphrase;
+mod private_file;
 mod prompts;
 mod resource_server;
 mod serve;
@@ -74,7 +78,7 @@ enum Command {
     /// Manages resource servers: the APIs that tokens are for (RFC 6749 section 1.1, RFC 8707).
     #[command(subcommand)]
     ResourceServer(resource_server::Command),
-    /// Shows and rotates the signing keys that the JWKS publishes (RFC 7517).
+    /// Shows, rotates, imports and exports the signing keys that the JWKS publishes (RFC 7517).
     #[command(subcommand)]
     Key(key::Command),
     /// Shows and revokes grants: what users have approved for clients (RFC 6749 section 1.3).

@@ -50,6 +50,11 @@ impl Report {
         Ok(report)
     }
 
+    /// A text of a standard's form, which is printed as it is; `document` says the same to scripts.
+    pub fn verbatim(document: Value, text: String) -> Self {
+        Self { document, text, notes: Vec::new(), holds: true }
+    }
+
     pub fn noting(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self

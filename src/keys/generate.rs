@@ -82,19 +82,19 @@ fn p256(entropy: &Entropy) -> Result<SecretBytes, GenerateError> {
 }
 
 fn p256_candidate(entropy: &Entropy) -> Result<EcdsaKeyPair, GenerateError> {
+    p256_of_scalar(&Zeroizing::new(entropy.bytes::<32>()))
+}
+
+/// The key pair of a private scalar, which must be from 1 to the group's order less 1.
+pub(super) fn p256_of_scalar(scalar: &[u8; 32]) -> Result<EcdsaKeyPair, GenerateError> {
     // RFC 5915 §3 around the scalar, without the public key: version 1, OCTET STRING of 32, [0] prime256v1.
     const BEFORE: [u8; 7] = [0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20];
     const AFTER: [u8; 12] = [0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-    let scalar = Zeroizing::new(entropy.bytes::<32>());
     let der = Zeroizing::new([&BEFORE[..], &scalar[..], &AFTER[..]].concat());
     let without_public_key = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)?;
     let public_key = ec_point(&without_public_key)?;
     // Once more with the public key, so that the stored PKCS#8 carries it, as other tools expect.
-    Ok(EcdsaKeyPair::from_private_key_and_public_key(
-        &ECDSA_P256_SHA256_FIXED_SIGNING,
-        scalar.as_slice(),
-        public_key.as_ref(),
-    )?)
+    Ok(EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, scalar, public_key.as_ref())?)
 }
 
 fn ec_point(pair: &EcdsaKeyPair) -> Result<EcPublicKeyUncompressedBin<'static>, Unspecified> {

@@ -2,6 +2,7 @@
 //! by command is in `keyring/by_command.rs`.
 
 mod by_command;
+mod transfer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,6 +11,7 @@ use arc_swap::{ArcSwap, Guard};
 use chrono::{DateTime, Duration, Utc};
 
 pub use by_command::{Activation, Revocation, RevokedKey};
+pub use transfer::{Admission, Role};
 
 use super::jwks_document::JwksDocument;
 use super::lifecycle::{Schedule, State, rotation_due, spans};
@@ -137,6 +139,7 @@ impl Keys {
             created_at: row.created_at,
             active_at: row.active_at,
             revoked_at: row.revoked_at,
+            retired_at: row.retired_at,
             signer,
             verifying,
         })
@@ -207,6 +210,7 @@ impl PreparedKey {
             created_at,
             active_at,
             revoked_at: None,
+            retired_at: None,
         };
         signing_keys::insert(connection, &key).await?;
         revisions::bump(connection, Topic::Keys).await?;
@@ -236,6 +240,7 @@ fn schedules(rows: &[SigningKey]) -> Vec<Schedule> {
         algorithm: row.algorithm.0,
         active_at: row.active_at,
         revoked_at: row.revoked_at,
+        retired_at: row.retired_at,
     };
     rows.iter().map(schedule).collect()
 }

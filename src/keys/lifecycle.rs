@@ -59,6 +59,8 @@ pub struct Schedule {
     pub algorithm: Algorithm,
     pub active_at: DateTime<Utc>,
     pub revoked_at: Option<DateTime<Utc>>,
+    /// When it stopped signing elsewhere: such a key verifies from its start, never signs here, and succeeds no other.
+    pub retired_at: Option<DateTime<Utc>>,
 }
 
 /// What a key's schedule means among the other keys of its algorithm.
@@ -66,7 +68,7 @@ pub struct Schedule {
 pub struct Span {
     active_at: DateTime<Utc>,
     revoked: bool,
-    /// When the successor starts, and when the last token of this key has expired.
+    /// When the successor starts or the key was retired, and when the last token of this key has expired.
     end: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
@@ -99,12 +101,13 @@ impl Span {
 
 /// The span of each key, in the order given.
 ///
-/// The keys of an algorithm follow each other by (`active_at`, `kid`), revoked ones left out. A revocation counts from
-/// the moment it is known, whatever its time: a clock that lags does not keep a stolen key alive.
+/// The keys of an algorithm follow each other by (`active_at`, `kid`), revoked and retired ones left out. A revocation
+/// counts from the moment it is known, whatever its time: a clock that lags does not keep a stolen key alive.
 pub fn spans(keys: &[Schedule], retention: TimeDelta) -> Vec<Span> {
     let follows = |other: &Schedule, key: &Schedule| {
         other.algorithm == key.algorithm
             && other.revoked_at.is_none()
+            && other.retired_at.is_none()
             && (other.active_at, &other.kid) > (key.active_at, &key.kid)
     };
     let successor = |key| keys.iter().filter(|other| follows(other, key)).map(|other| other.active_at).min();
@@ -112,15 +115,15 @@ pub fn spans(keys: &[Schedule], retention: TimeDelta) -> Vec<Span> {
         .map(|key| Span {
             active_at: key.active_at,
             revoked: key.revoked_at.is_some(),
-            end: successor(key).map(|superseded_at| (superseded_at, later(superseded_at, retention))),
+            end: key.retired_at.or_else(|| successor(key)).map(|end| (end, later(end, retention))),
         })
         .collect()
 }
 
 /// The `active_at` of a key that should be made now for `algorithm`, or `None` while there is nothing to do.
 ///
-/// The first key starts at once ([`immediate`]). A successor starts one `interval` after its predecessor, but not sooner than one
-/// `publication` from now. It is made two publication periods ahead where that is possible, so that a check which comes
+/// The first key starts at once ([`immediate`]). A successor starts one `interval` after its predecessor, but not sooner
+/// than one `publication` from now. It is made two publication periods ahead where that is possible, so that a check which comes
 /// late, or an instance that was down for a while, does not shift the schedule: with an interval of at least two
 /// publication periods, and a check in each, keys follow each other by exactly one interval.
 pub fn rotation_due(
@@ -130,7 +133,8 @@ pub fn rotation_due(
     interval: TimeDelta,
     publication: TimeDelta,
 ) -> Option<DateTime<Utc>> {
-    let usable = keys.iter().filter(|key| key.algorithm == algorithm && key.revoked_at.is_none());
+    let signs = |key: &&Schedule| key.algorithm == algorithm && key.revoked_at.is_none() && key.retired_at.is_none();
+    let usable = keys.iter().filter(signs);
     let Some(newest) = usable.map(|key| key.active_at).max() else {
         return Some(immediate(keys, algorithm, now));
     };
@@ -146,7 +150,8 @@ pub fn rotation_due(
 /// it always starts after every key that has started before: it could not supersede it otherwise, and the last tokens of
 /// that key would be counted as older than they are.
 pub fn immediate(keys: &[Schedule], algorithm: Algorithm, now: DateTime<Utc>) -> DateTime<Utc> {
-    let started = || keys.iter().filter(|key| key.algorithm == algorithm && key.active_at <= now);
+    let started =
+        || keys.iter().filter(|key| key.algorithm == algorithm && key.retired_at.is_none() && key.active_at <= now);
     let alone = started().all(|key| key.revoked_at.is_some());
     let earliest = if alone { now.checked_sub_signed(SKEW).unwrap_or(now) } else { now };
     let newest = started().map(|key| key.active_at).max();

@@ -20,6 +20,7 @@ pub struct OpenedKey {
     pub created_at: DateTime<Utc>,
     pub active_at: DateTime<Utc>,
     pub revoked_at: Option<DateTime<Utc>>,
+    pub retired_at: Option<DateTime<Utc>>,
     pub signer: Arc<dyn Signer>,
     pub verifying: VerifyingKey,
 }
@@ -32,6 +33,7 @@ impl OpenedKey {
             algorithm: self.public_jwk.algorithm(),
             active_at: self.active_at,
             revoked_at: self.revoked_at,
+            retired_at: self.retired_at,
         }
     }
 }

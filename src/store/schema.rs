@@ -111,6 +111,7 @@ tables! {
         created_at -> DbTime,
         active_at -> DbTime,
         revoked_at -> Nullable<DbTime>,
+        retired_at -> Nullable<DbTime>,
     }
     sealed_secrets (name, version) {
         name -> Text,

@@ -23,6 +23,9 @@ pub struct SigningKey {
     pub active_at: DateTime<Utc>,
     #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Of a key that never signs here: when the issuer that it comes from stopped signing with it.
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub retired_at: Option<DateTime<Utc>>,
 }
 
 pub async fn insert(connection: &mut Connection, key: &SigningKey) -> Result<(), Error> {

@@ -12,6 +12,7 @@ mod endpoints;
 mod http_limits;
 mod introspection;
 mod jwks;
+mod key_import;
 mod key_revocation;
 mod key_set_fetches;
 mod log_scan;

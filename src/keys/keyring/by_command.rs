@@ -106,7 +106,9 @@ impl Keys {
 
 /// The next key of `algorithm` that is in the key set and does not sign yet.
 fn waiting(rows: &[SigningKey], algorithm: Algorithm, now: DateTime<Utc>) -> Option<&SigningKey> {
-    let waits = |key: &&SigningKey| key.algorithm.0 == algorithm && key.revoked_at.is_none() && key.active_at > now;
+    let signs =
+        |key: &&SigningKey| key.algorithm.0 == algorithm && key.revoked_at.is_none() && key.retired_at.is_none();
+    let waits = |key: &&SigningKey| signs(key) && key.active_at > now;
     rows.iter().filter(waits).min_by_key(|key| key.active_at)
 }
 

@@ -94,7 +94,7 @@ impl Run<'_> {
 }
 
 fn schedule(number: usize, active_at: DateTime<Utc>) -> Schedule {
-    Schedule { kid: number.to_string(), algorithm: ES256, active_at, revoked_at: None }
+    Schedule { kid: number.to_string(), algorithm: ES256, active_at, revoked_at: None, retired_at: None }
 }
 
 proptest! {

@@ -12,7 +12,7 @@ fn seconds(seconds: i64) -> TimeDelta {
 }
 
 fn key(kid: &str, active_at: i64) -> Schedule {
-    Schedule { kid: kid.into(), algorithm: ES256, active_at: at(active_at), revoked_at: None }
+    Schedule { kid: kid.into(), algorithm: ES256, active_at: at(active_at), revoked_at: None, retired_at: None }
 }
 
 fn revoked(kid: &str, active_at: i64, revoked_at: i64) -> Schedule {
@@ -148,4 +148,27 @@ fn no_time_or_period_makes_it_panic() {
         span.next_transition(DateTime::<Utc>::MAX_UTC);
     }
     assert!(rotation_due(&[key("a", 0)], ES256, DateTime::<Utc>::MAX_UTC, TimeDelta::MAX, TimeDelta::MAX).is_some());
+}
+
+fn retired(kid: &str, retired_at: i64) -> Schedule {
+    Schedule { retired_at: Some(at(retired_at)), ..key(kid, retired_at) }
+}
+
+#[test]
+fn a_retired_key_verifies_without_a_successor_and_then_expires() {
+    use State::{Expired, Published, Verifying};
+    for (now, expected) in [(99, Published), (100, Verifying), (129, Verifying), (130, Expired)] {
+        assert_eq!(states(&[retired("r", 100)], now), [expected], "at {now}");
+    }
+    let span = spans(&[retired("r", 100)], seconds(30))[0];
+    assert_eq!(span.next_transition(at(100)), Some(at(130)));
+}
+
+#[test]
+fn a_retired_key_ends_no_other_and_is_none_that_an_algorithm_can_sign_with() {
+    use State::{Signing, Verifying};
+    assert_eq!(states(&[key("a", 0), retired("r", 100)], 110), [Signing, Verifying]);
+    assert_eq!(states(&[key("a", 0), retired("r", 100), key("b", 120)], 125), [Verifying, Verifying, Signing]);
+    let due = rotation_due(&[retired("r", 100)], ES256, at(110), seconds(1000), seconds(100));
+    assert_eq!(due, Some(at(110) - SKEW), "it starts as the first key of all does");
 }

@@ -15,7 +15,8 @@ fn opened(algorithm: Algorithm, seed: u64, active_at: i64, revoked_at: Option<i6
     let generated = generate(algorithm, &Entropy::seeded(seed)).unwrap();
     let (signer, verifying) = open_pair(&generated.public_jwk, &generated.private_key).unwrap();
     let (created_at, active_at, revoked_at) = (at(0), at(active_at), revoked_at.map(at));
-    OpenedKey { public_jwk: generated.public_jwk, created_at, active_at, revoked_at, signer, verifying }
+    let public_jwk = generated.public_jwk;
+    OpenedKey { public_jwk, created_at, active_at, revoked_at, retired_at: None, signer, verifying }
 }
 
 /// Two successive keys, a revoked one between them, and one of another algorithm; kids in that order.
