@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod background;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, DatabaseUrl, MasterKeySource};
 use crate::entropy::Entropy;
 use crate::keys::master::{self, MasterKeyError, MasterKeyRing};
 use crate::keys::{IssuerSecrets, Keys, SecretsError};
@@ -24,12 +24,17 @@ const PASSWORD_DEADLINE: Duration = Duration::from_secs(5);
 /// The database, opened and at this program's schema.
 pub async fn store(config: &Config) -> Result<Store, Failure> {
     let store = open_store(config)?;
+    migrate(&store).await?;
+    Ok(store)
+}
+
+async fn migrate(store: &Store) -> Result<(), Failure> {
     match store.migrate().await? {
         Schema::Newer { unknown } => return Err(newer(&unknown)),
         Schema::Current { applied } if applied > 0 => tracing::info!(applied, "the database was migrated"),
         Schema::Current { .. } | Schema::Behind { .. } => {}
     }
-    Ok(store)
+    Ok(())
 }
 
 pub fn newer(unknown: &str) -> Failure {
@@ -72,9 +77,10 @@ pub fn create_folder(folder: &Path) -> Result<(), Failure> {
 
 /// The master key. One is made only beside a new embedded database: the two then live and are lost together. In every
 /// other case a key that silently came about could silently be lost, and the database with it.
-async fn master_key(config: &Config, store: &Store, entropy: &Entropy) -> Result<Arc<MasterKeyRing>, Failure> {
-    let path = &config.master_key_file;
-    if !path.exists() {
+pub(super) async fn master_key(config: &Config, store: &Store, entropy: &Entropy) -> Result<MasterKeyRing, Failure> {
+    if let MasterKeySource::File(path) = config.master_key_source()
+        && !path.exists()
+    {
         let embedded = matches!(store.database(), Database::Sqlite(_));
         if !embedded || IssuerSecrets::exist(store).await? {
             return Err(Failure::Unusable(format!(
@@ -91,10 +97,21 @@ async fn master_key(config: &Config, store: &Store, entropy: &Entropy) -> Result
             Err(error) => return Err(unusable_key(&error)),
         }
     }
-    Ok(Arc::new(MasterKeyRing::load(path).map_err(|error| unusable_key(&error))?))
+    master_key_ring(config)
 }
 
-fn unusable_key(error: &MasterKeyError) -> Failure {
+/// The master key where it is configured to be.
+pub(super) fn master_key_ring(config: &Config) -> Result<MasterKeyRing, Failure> {
+    match config.master_key_source() {
+        MasterKeySource::File(path) => MasterKeyRing::load(path).map_err(|error| unusable_key(&error)),
+        MasterKeySource::Credential(path) => MasterKeyRing::load_credential(path).map_err(|error| unusable_key(&error)),
+        MasterKeySource::Text(text) => MasterKeyRing::from_text(text).map_err(|error| {
+            Failure::Unusable(format!("SIGNET_MASTER_KEY: {error}: it is what `signet master-key create` writes"))
+        }),
+    }
+}
+
+pub(super) fn unusable_key(error: &MasterKeyError) -> Failure {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     Failure::Unusable(format!("{error}{cause}"))
 }
@@ -124,17 +141,20 @@ struct Parts {
 
 async fn parts(config: &Config, surroundings: &Surroundings, password_workers: usize) -> Result<Parts, Failure> {
     let Surroundings { clock, entropy, password_parameters } = surroundings;
-    let store = store(config).await?;
-    let master = master_key(config, &store, entropy).await?;
+    let store = open_store(config)?;
+    if let Schema::Behind { applied: 1.., .. } = store.schema().await? {
+        // A wrong master key changes nothing, the schema included: an older program with the right one goes on.
+        let master = master_key(config, &store, entropy).await?;
+        IssuerSecrets::check(&store, &master).await.map_err(|error| wrong_master_key(config, error))?;
+    }
+    migrate(&store).await?;
+    let master = Arc::new(master_key(config, &store, entropy).await?);
     // The canary, before anything is written under this master key.
-    let secrets = IssuerSecrets::open(&store, clock, entropy, &master).await.map_err(|error| match error {
-        SecretsError::Store(error) => error.into(),
-        other => Failure::Unusable(format!(
-            "{other}. SIGNET_MASTER_KEY_FILE is {}: set it to the file that this issuer was made with",
-            config.master_key_file.display()
-        )),
-    })?;
+    let secrets = IssuerSecrets::open(&store, clock, entropy, &master).await;
+    let secrets = secrets.map_err(|error| wrong_master_key(config, error))?;
     let keys = Arc::new(Keys::new(store.clone(), clock.clone(), entropy.clone(), master));
+    // Every key opens, before one is made under this master key.
+    keys.reload().await.map_err(admin::Error::from)?;
     keys.maintain().await.map_err(admin::Error::from)?;
     keys.reload().await.map_err(admin::Error::from)?;
     let settings = PoolSettings {
@@ -146,6 +166,17 @@ async fn parts(config: &Config, surroundings: &Surroundings, password_workers: u
     let threads = |error| Failure::Unusable(format!("no thread to hash passwords on: {error}"));
     let passwords = Arc::new(Pool::new(&settings, entropy.clone()).map_err(threads)?);
     Ok(Parts { store, keys, secrets, passwords })
+}
+
+fn wrong_master_key(config: &Config, error: SecretsError) -> Failure {
+    match error {
+        SecretsError::Store(error) => error.into(),
+        other => Failure::Unusable(format!(
+            "{other}. The master key is taken from {}: see that it is the one that this issuer was made with \
+             (SIGNET_MASTER_KEY_FILE)",
+            config.master_key_source()
+        )),
+    }
 }
 
 /// What the administration commands work with.

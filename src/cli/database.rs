@@ -7,8 +7,9 @@ use super::compose;
 use super::failure::Failure;
 use super::output::{self, Report};
 use crate::config::Config;
-use crate::store::copy::{Tally, copy};
+use crate::store::copy::copy;
 use crate::store::migrations::Schema;
+use crate::store::tables::Tally;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -25,7 +26,7 @@ pub async fn migrate(config: &Config) -> Result<Report, Failure> {
     match store.migrate().await? {
         Schema::Newer { unknown } => Err(compose::newer(&unknown)),
         Schema::Current { applied } => Report::record(&json!({ "applied": applied }), &["applied"]),
-        Schema::Behind { pending } => Err(Failure::Unusable(format!("{pending} migrations were not run"))),
+        Schema::Behind { pending, .. } => Err(Failure::Unusable(format!("{pending} migrations were not run"))),
     }
 }
 

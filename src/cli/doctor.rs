@@ -11,7 +11,8 @@ use super::output::Report;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::Entropy;
-use crate::keys::master::MasterKeyRing;
+use crate::keys::reseal::{self, Unopened};
+use crate::keys::seal::SealError;
 use crate::keys::{IssuerSecrets, Keys};
 use crate::protocol::issuer::Issuer;
 use crate::protocol::jwk::Algorithm;
@@ -93,7 +94,7 @@ async fn database(store: &Store, examination: &mut Examination) -> bool {
     let Ok(schema) = schema else { return false };
     let current = match schema {
         Schema::Current { .. } => Ok("is this program's".to_owned()),
-        Schema::Behind { pending } => {
+        Schema::Behind { pending, .. } => {
             Err(format!("{pending} migrations are to be run: `signet migrate` does it, and so does the next `serve`"))
         }
         Schema::Newer { unknown } => Err(format!("has migration {unknown}, which only a newer signet knows")),
@@ -116,7 +117,7 @@ async fn database(store: &Store, examination: &mut Examination) -> bool {
 
 async fn sealed(config: &Config, store: &Store, examination: &mut Examination) {
     let (clock, entropy) = (Clock::system(), Entropy::system());
-    let master = match MasterKeyRing::load(&config.master_key_file) {
+    let master = match compose::master_key_ring(config) {
         Ok(master) => master,
         Err(error) => {
             examination.note("master key", Err(error.to_string()));
@@ -135,8 +136,16 @@ async fn sealed(config: &Config, store: &Store, examination: &mut Examination) {
             examination.note("master key", Err(error.to_string()));
         }
     }
+    match reseal::survey(store, &master).await {
+        Ok(survey) => {
+            for value in &survey.unopened {
+                examination.note("sealed value", Err(told(value)));
+            }
+        }
+        Err(error) => drop(examination.note("sealed value", Err(error.to_string()))),
+    }
     let opened = IssuerSecrets::open(store, &clock, &entropy, &master).await;
-    let told = format!("{} opens what is sealed", config.master_key_file.display());
+    let told = format!("{} opens what is sealed", config.master_key_source());
     if !examination.note("master key", opened.map(|_| told).map_err(|error| error.to_string())) {
         examination.skip("signing keys", "they are sealed under the master key");
         return;
@@ -155,6 +164,14 @@ async fn sealed(config: &Config, store: &Store, examination: &mut Examination) {
     if ring.signing_key(Algorithm::ES256, now).is_none() {
         examination.note("signing keys", Err("no ES256 key signs: `signet key rotate --now` makes one".to_owned()));
     }
+}
+
+fn told(unopened: &Unopened) -> String {
+    let advice = match unopened.error {
+        SealError::UnknownKey { .. } => "put that key back as a last line, or restore the row from a backup",
+        SealError::Malformed | SealError::Tampered => "restore the row from a backup",
+    };
+    format!("{unopened}: {advice}")
 }
 
 /// Fetches the metadata as a client would and compares the name in it.

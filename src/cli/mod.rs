@@ -3,6 +3,7 @@
 //!
 //! Exit status: 0 done, 1 refused (or a token that does not hold), 2 misused.
 
+mod backup;
 mod client;
 pub mod compose;
 mod database;
@@ -17,6 +18,7 @@ mod master_key;
 mod output;
 mod passphrase;
 mod private_file;
+mod progress;
 mod prompts;
 mod resource_server;
 mod serve;
@@ -90,9 +92,12 @@ enum Command {
     /// Shows and changes the settings that hold at run time: lifetimes and key rotation.
     #[command(subcommand)]
     Settings(settings::Command),
-    /// Makes the master key, which seals every other secret in the database.
+    /// Makes and replaces the master key, which seals every other secret in the database.
     #[command(subcommand)]
     MasterKey(master_key::Command),
+    /// Writes, checks and restores encrypted backups of the whole issuer.
+    #[command(subcommand)]
+    Backup(backup::Command),
 }
 
 /// Runs the command that the process was started with.
@@ -137,7 +142,8 @@ fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
             Command::Grant(command) => grant::run(command, &config).await,
             Command::Token(command) => token::run(command, &config).await,
             Command::Settings(command) => settings::run(command, &config).await,
-            Command::MasterKey(command) => master_key::run(command, &config),
+            Command::MasterKey(command) => master_key::run(command, &config).await,
+            Command::Backup(command) => backup::run(command, &config).await,
         }
     })
 }

@@ -24,6 +24,7 @@ pub use source::Origin;
 pub use value::{Count, LogFilter, LogFormat, Tls};
 
 use crate::protocol::issuer::Issuer;
+use crate::secret::Secret;
 use settings::Draft;
 use source::Sources;
 
@@ -42,6 +43,27 @@ pub struct Serving<'a> {
     pub issuer: &'a Issuer,
     /// `None` if TLS is off.
     pub tls: Option<TlsFiles<'a>>,
+}
+
+/// Where the master key comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum MasterKeySource<'a> {
+    /// A file, which is made where it is missing and may be.
+    File(&'a Path),
+    /// What systemd gives the unit to read.
+    Credential(&'a Path),
+    /// `SIGNET_MASTER_KEY`.
+    Text(&'a Secret),
+}
+
+impl std::fmt::Display for MasterKeySource<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Credential(path) => write!(f, "the credential {}", path.display()),
+            Self::Text(_) => f.write_str("SIGNET_MASTER_KEY"),
+        }
+    }
 }
 
 /// The two files that serving TLS takes.
@@ -94,10 +116,27 @@ impl Config {
     }
 
     fn from_gathered(mut sources: Sources) -> Result<Self, Faults> {
+        sources.add_credential();
         let draft = Draft::read(&mut sources);
         let mut faults = sources.faults;
         faults.extend(contradictions(&draft));
+        if sources.origins.get("master_key_file").is_some_and(|origin| *origin != Origin::Default)
+            && matches!(draft.master_key, Some(Some(_)))
+        {
+            let reason = "is given while SIGNET_MASTER_KEY_FILE is; expected one or the other";
+            faults.push(Fault::Contradiction { variable: "SIGNET_MASTER_KEY", reason });
+        }
         Faults::none_or(faults, draft.finish(sources.origins))
+    }
+
+    pub fn master_key_source(&self) -> MasterKeySource<'_> {
+        match &self.master_key {
+            Some(text) => MasterKeySource::Text(text.secret()),
+            None if self.origin("master_key_file") == Origin::Credential => {
+                MasterKeySource::Credential(&self.master_key_file)
+            }
+            None => MasterKeySource::File(&self.master_key_file),
+        }
     }
 
     /// What serving needs beyond what single settings can say.

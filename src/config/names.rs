@@ -9,6 +9,12 @@ pub(super) const PREFIX: &str = "SIGNET_";
 /// The path of the configuration file: known like a setting, but in the environment only.
 pub(super) const CONFIG: &str = "SIGNET_CONFIG";
 
+/// Where systemd puts the credentials of a unit (systemd.exec(5)).
+pub(super) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// The credential that is the master key file.
+pub(super) const MASTER_KEY_CREDENTIAL: &str = "signet-master-key";
+
 /// The environment's name for the file's `key`.
 pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase())
@@ -25,7 +31,7 @@ pub(super) fn key(variable: &str) -> Option<String> {
 pub(super) fn find(key: &str) -> Option<String> {
     TABLE.iter().find_map(|entry| match key.strip_prefix(entry.name)? {
         "" => Some((entry.expected)()),
-        "_file" if entry.secret => Some("the path of a file that holds the value".to_owned()),
+        "_file" if entry.from_file => Some("the path of a file that holds the value".to_owned()),
         _ => None,
     })
 }
@@ -82,7 +88,8 @@ mod tests {
             ("databse_url_file", "database_url_file"),
             ("signet_log_format", "log_format"),
             ("tls_cert", "tls_cert_file"),
-            ("master_key", "master_key_file"),
+            ("master_key_flie", "master_key_file"),
+            ("masterkey", "master_key"),
         ] {
             assert_eq!(nearest(slip).as_deref(), Some(key), "{slip}");
         }

@@ -7,14 +7,15 @@ use std::path::PathBuf;
 
 use super::database_url::DatabaseUrl;
 use super::source::{Origin, Sources};
-use super::value::{Count, LogFilter, LogFormat, Setting, Tls, cores};
+use super::value::{Count, LogFilter, LogFormat, MasterKeyText, Setting, Tls, cores};
 use super::{Described, names};
 use crate::protocol::issuer::Issuer;
 
 /// A setting as it is described to people.
 pub(super) struct Entry {
     pub name: &'static str,
-    pub secret: bool,
+    /// Whether it may be given as the path of a file that holds the value, by the same name with `_file`.
+    pub from_file: bool,
     pub expected: fn() -> String,
     pub default: &'static str,
     pub doc: &'static str,
@@ -23,7 +24,7 @@ pub(super) struct Entry {
 impl Entry {
     /// The keys that set it.
     pub fn keys(&self) -> impl Iterator<Item = String> {
-        let file = self.secret.then(|| format!("{}_file", self.name));
+        let file = self.from_file.then(|| format!("{}_file", self.name));
         [self.name.to_owned()].into_iter().chain(file)
     }
 }
@@ -41,7 +42,7 @@ macro_rules! settings {
 
         pub(super) const TABLE: &[Entry] = &[$( Entry {
             name: stringify!($name),
-            secret: <$kind as Setting>::SECRET,
+            from_file: <$kind as Setting>::FROM_FILE,
             expected: <$kind as Setting>::expected,
             default: $default,
             doc: concat!($($doc),+).trim_ascii(),
@@ -68,12 +69,17 @@ macro_rules! settings {
         }
 
         impl Config {
+            /// Where a setting was given.
+            pub(super) fn origin(&self, name: &str) -> Origin {
+                self.origins.get(name).cloned().unwrap_or(Origin::Default)
+            }
+
             /// Every setting as it was understood, for `signet doctor`: secrets are hidden.
             pub fn describe(&self) -> Vec<Described> {
                 vec![$( Described {
                     variable: names::variable(stringify!($name)),
                     value: self.$name.show(),
-                    origin: self.origins.get(stringify!($name)).cloned().unwrap_or(Origin::Default),
+                    origin: self.origin(stringify!($name)),
                 } ),+]
             }
         }
@@ -105,7 +111,11 @@ settings! {
     /// How many connections to the database are open at most.
     database_pool_size: Count<1, 1000> = "16";
 
-    /// The file with the key that seals the signing keys and other secrets in the database.
+    /// The master key itself, which seals the signing keys and other secrets in the database: for where there is no
+    /// file. Other programs of the same user can read a variable.
+    master_key: Option<MasterKeyText> = "none" => |_| Some(None);
+
+    /// The file with the master key. Without it, the systemd credential `signet-master-key` if there is one.
     master_key_file: PathBuf = "<data_dir>/master.key"
         => |draft| Some(draft.data_dir.as_ref()?.join("master.key"));
 

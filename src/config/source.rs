@@ -22,6 +22,8 @@ pub enum Origin {
     Default,
     /// The variable's name: one that ends in `_FILE` if the value was read from the file it names.
     Environment(String),
+    /// The file that systemd put there for the unit (`LoadCredential=` and its like).
+    Credential,
     /// Line (from 1) and key in the configuration file.
     File {
         path: PathBuf,
@@ -36,6 +38,7 @@ impl Origin {
         match self {
             Self::Default => "default".to_owned(),
             Self::Environment(variable) => variable.clone(),
+            Self::Credential => format!("credential {}", names::MASTER_KEY_CREDENTIAL),
             Self::File { key, .. } => format!("{} ({self})", names::variable(key)),
         }
     }
@@ -46,6 +49,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::Environment(variable) => write!(f, "variable {variable}"),
+            Self::Credential => write!(f, "systemd credential {}", names::MASTER_KEY_CREDENTIAL),
             Self::File { path, line, key } => write!(f, "key `{key}`, line {line} of {}", path.display()),
         }
     }
@@ -64,6 +68,8 @@ pub(super) struct Sources {
     file: BTreeMap<String, Given>,
     /// Set when the file could not be understood: what it would have set is then unknown, not the default.
     file_is_broken: bool,
+    /// What `CREDENTIALS_DIRECTORY` says.
+    credentials: Option<PathBuf>,
     /// What `SIGNET_CONFIG` says.
     pub config: Option<PathBuf>,
     pub origins: BTreeMap<&'static str, Origin>,
@@ -73,6 +79,10 @@ pub(super) struct Sources {
 impl Sources {
     /// Takes one variable of the environment, of whatever program; `Err` is a value that is not Unicode.
     pub fn add_variable(&mut self, name: &str, value: Result<String, OsString>) {
+        if name == names::CREDENTIALS {
+            self.credentials = Some(value.map_or_else(PathBuf::from, PathBuf::from));
+            return;
+        }
         if !name.starts_with(names::PREFIX) {
             return;
         }
@@ -91,6 +101,19 @@ impl Sources {
         let text = value.map_err(|_| Fault::NotUnicode { place: origin.place(), expected: expected.clone() });
         let given = self.given(text, origin, expected);
         self.environment.insert(key, given);
+    }
+
+    /// Takes the master key that systemd hands over, unless one is given by a setting.
+    pub fn add_credential(&mut self) {
+        let is_given = |name: &str| self.environment.contains_key(name) || self.file.contains_key(name);
+        let credential = self.credentials.as_ref().map(|folder| folder.join(names::MASTER_KEY_CREDENTIAL));
+        if let Some(path) = credential.filter(|path| path.exists())
+            && !is_given("master_key")
+            && !is_given("master_key_file")
+        {
+            let given = Given { text: path.to_str().map(str::to_owned), origin: Origin::Credential };
+            self.environment.insert("master_key_file".to_owned(), given);
+        }
     }
 
     fn add_config(&mut self, path: PathBuf) {
@@ -160,7 +183,7 @@ impl Sources {
 
     /// The value of the setting `name`, or its default; `None` after a fault.
     pub fn take<T: Setting>(&mut self, name: &'static str, default: impl FnOnce() -> Option<T>) -> Option<T> {
-        let (text, origin) = match self.find(name) {
+        let (text, origin) = match self.find(name, T::FROM_FILE) {
             Ok(Some(Given { text, origin })) => (text?, origin),
             Ok(None) if self.file_is_broken => return None,
             Ok(None) => {
@@ -185,12 +208,13 @@ impl Sources {
         }
     }
 
-    /// What was given for `name`, from the first source that gives it. A secret's file is known as `name` + `_file`:
-    /// [`names`] lets that through for secrets only.
-    fn find(&mut self, name: &str) -> Result<Option<Given>, Fault> {
+    /// What was given for `name`, from the first source that gives it. With `from_file`, a file that holds it is known
+    /// as `name` + `_file`.
+    fn find(&mut self, name: &str, from_file: bool) -> Result<Option<Given>, Fault> {
         let file_key = format!("{name}_file");
         for source in [&mut self.environment, &mut self.file] {
-            match (source.remove(name), source.remove(&file_key)) {
+            let file = if from_file { source.remove(&file_key) } else { None };
+            match (source.remove(name), file) {
                 (None, None) => {}
                 (Some(given), None) => return Ok(Some(given)),
                 (None, Some(Given { text: None, origin })) => return Ok(Some(Given { text: None, origin })),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod master_key;
+
 fn config(variables: &[(&str, &str)], file: &str) -> Result<Config, Faults> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::from_sources(variables, Some((Path::new("signet.toml"), file)))

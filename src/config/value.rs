@@ -8,11 +8,15 @@ use tracing_subscriber::EnvFilter;
 
 use super::database_url::DatabaseUrl;
 use crate::protocol::issuer::Issuer;
+use crate::secret::Secret;
 
 /// A kind of value.
 pub trait Setting: Sized {
-    /// Whether the value is never printed, and may be given as the path of a file that holds it.
+    /// Whether the value is never printed.
     const SECRET: bool = false;
+
+    /// Whether the value may be given as the path of a file that holds it.
+    const FROM_FILE: bool = Self::SECRET;
 
     /// What to write, as the end of "expected …".
     fn expected() -> String;
@@ -190,9 +194,38 @@ impl Setting for PathBuf {
     }
 }
 
+/// The lines of a master key file, which `keys` understands. The file itself is a setting of its own, for its mode is
+/// checked and it may be made.
+#[derive(Clone, Debug)]
+pub struct MasterKeyText(Secret);
+
+impl MasterKeyText {
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+impl Setting for MasterKeyText {
+    const SECRET: bool = true;
+    const FROM_FILE: bool = false;
+
+    fn expected() -> String {
+        "what `signet master-key create` writes: one key or several, the one that seals first".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(Secret::new(text)))
+    }
+
+    fn show(&self) -> String {
+        "(hidden)".to_owned()
+    }
+}
+
 /// A setting that may be absent.
 impl<T: Setting> Setting for Option<T> {
     const SECRET: bool = T::SECRET;
+    const FROM_FILE: bool = T::FROM_FILE;
 
     fn expected() -> String {
         T::expected()

@@ -14,7 +14,7 @@ use crate::secret::{Secret, SecretBytes};
 use crate::store::sealed_secrets::{self, SealedSecret};
 use crate::store::{self, Connection, Exclusive, Store};
 
-const CANARY: &str = "canary";
+pub(super) const CANARY: &str = "canary";
 const REFRESH_TOKEN_MAC: &str = "refresh-token-mac";
 
 /// The prefix lets a scanner of leaked secrets know a refresh token.
@@ -53,6 +53,12 @@ impl IssuerSecrets {
     /// Whether the database holds secrets, for which there is then a master key somewhere.
     pub async fn exist(store: &Store) -> Result<bool, store::Error> {
         Ok(!sealed_secrets::all(&mut store.reading().await?).await?.is_empty())
+    }
+
+    /// Opens the issuer's secrets where the database has any, and changes nothing.
+    pub async fn check(store: &Store, master: &MasterKeyRing) -> Result<(), SecretsError> {
+        let rows = sealed_secrets::all(&mut store.reading().await?).await?;
+        if rows.is_empty() { Ok(()) } else { Self::unseal(&rows, master).map(drop) }
     }
 
     /// Opens the issuer's secrets, or makes them where the database has none.
@@ -146,7 +152,7 @@ fn mac(key: &hmac::Key, body: &[u8]) -> hmac::Tag {
     context.sign()
 }
 
-fn purpose(name: &str, version: i64) -> String {
+pub(super) fn purpose(name: &str, version: i64) -> String {
     format!("secret:{name}:{version}")
 }
 

@@ -258,6 +258,6 @@ fn expired(rows: &[SigningKey], retention: Duration, now: DateTime<Utc>) -> impl
 }
 
 /// What the private key is sealed for: a sealed key moved to another row does not open there.
-fn purpose(kid: &str) -> String {
+pub(super) fn purpose(kid: &str) -> String {
     format!("signing-key:{kid}")
 }

@@ -3,8 +3,9 @@
 //! A file of lines `signet-master-key-1:` + base64url of 32 bytes. The first key seals, all of them open, so that a
 //! new key is put on top and the old one goes when nothing is sealed under it any more.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+mod file;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
@@ -15,14 +16,12 @@ use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
 use crate::secret::Secret;
+pub use file::{add_key, create_file};
 
 const PREFIX: &str = "signet-master-key-1:";
 
-/// No sane ring is longer; a wrong path to a huge file is not read into memory.
-const MAX_FILE_LENGTH: u64 = 16 * 1024;
-
 /// Says which master key sealed a value, without saying anything about the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MasterKeyId(pub(super) [u8; 8]);
 
 impl std::fmt::Display for MasterKeyId {
@@ -67,8 +66,16 @@ pub enum MasterKeyError {
     Exists(PathBuf),
     #[error("{}, line {line}: not {PREFIX} and 32 bytes in base64url", .path.display())]
     Format { path: PathBuf, line: usize },
+    #[error("key {number} of those given is not {PREFIX} and 32 bytes in base64url")]
+    Given { number: usize },
     #[error("{} cannot be read or written", .path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error(
+        "{} exists: another `signet master-key add` is running, or one was interrupted; if none is, remove that file and \
+         try again",
+        .0.display()
+    )]
+    Unfinished(PathBuf),
     #[error("there is no master key at {}: restore the file from its backup (without it nothing sealed can be opened)", .0.display())]
     Missing(PathBuf),
     #[error("{} can be used by others than its owner (mode {mode:04o}): run `chmod 600` on it", .path.display())]
@@ -81,17 +88,27 @@ impl MasterKeyRing {
     /// # Errors
     /// When it is missing, malformed, or (on Unix) open to anyone but its owner.
     pub fn load(path: &Path) -> Result<Self, MasterKeyError> {
-        let file = File::open(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => MasterKeyError::Missing(path.into()),
-            _ => MasterKeyError::Io { path: path.into(), source },
-        })?;
-        // Asked of the open file, not of the path, which could change in between.
-        refuse_open_permissions(path, &file)?;
-        let mut text = Zeroizing::new(String::new());
-        file.take(MAX_FILE_LENGTH)
-            .read_to_string(&mut text)
-            .map_err(|source| MasterKeyError::Io { path: path.into(), source })?;
+        let text = file::read(path, file::Kind::Own)?;
         Self::parse(&text).map_err(|line| MasterKeyError::Format { path: path.into(), line })
+    }
+
+    /// Reads the file that systemd made for this unit: as [`load`](Self::load), but root may own it and let the unit's
+    /// group read it.
+    ///
+    /// # Errors
+    /// As of [`load`](Self::load).
+    pub fn load_credential(path: &Path) -> Result<Self, MasterKeyError> {
+        let text = file::read(path, file::Kind::Credential)?;
+        Self::parse(&text).map_err(|line| MasterKeyError::Format { path: path.into(), line })
+    }
+
+    /// Understands keys that are not in a file, with white space of any kind between them.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Given`].
+    pub fn from_text(text: &Secret) -> Result<Self, MasterKeyError> {
+        let lines = Zeroizing::new(text.expose().split_whitespace().collect::<Vec<_>>().join("\n"));
+        Self::parse(&lines).map_err(|number| MasterKeyError::Given { number })
     }
 
     /// `Err` is the number of the first bad line. Blank lines are skipped.
@@ -110,8 +127,13 @@ impl MasterKeyRing {
         &self.first
     }
 
+    /// Every key, in the order of the file.
+    pub fn keys(&self) -> impl Iterator<Item = &MasterKey> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
     pub fn find(&self, id: MasterKeyId) -> Option<&MasterKey> {
-        std::iter::once(&self.first).chain(&self.others).find(|key| key.id == id)
+        self.keys().find(|key| key.id == id)
     }
 }
 
@@ -124,52 +146,6 @@ fn parse_line(line: &str) -> Option<MasterKey> {
 /// A line with a new master key, as the file holds it.
 pub fn new_line(entropy: &Entropy) -> Secret {
     Secret::generate(PREFIX, entropy)
-}
-
-/// Writes a new file with one new key, for its owner alone, and returns once it is on the disk: from then on it must not
-/// be lost.
-///
-/// # Errors
-/// When the file exists or cannot be written.
-pub fn create_file(path: &Path, entropy: &Entropy) -> Result<(), MasterKeyError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AlreadyExists => MasterKeyError::Exists(path.into()),
-        _ => MasterKeyError::Io { path: path.into(), source },
-    };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(failed)?;
-    let line = Zeroizing::new(format!("{}\n", new_line(entropy).expose()));
-    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    sync_directory(path).map_err(failed)
-}
-
-/// A new name is durable only when its directory is.
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-fn refuse_open_permissions(path: &Path, file: &File) -> Result<(), MasterKeyError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = file.metadata().map_err(|source| MasterKeyError::Io { path: path.into(), source })?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(MasterKeyError::Permissions { path: path.into(), mode }) }
-}
-
-/// Elsewhere the directory's access control list decides.
-#[cfg(not(unix))]
-fn refuse_open_permissions(_: &Path, _: &File) -> Result<(), MasterKeyError> {
-    Ok(())
 }
 
 #[cfg(test)]

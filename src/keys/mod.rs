@@ -11,6 +11,7 @@ pub mod jws;
 mod keyring;
 pub mod lifecycle;
 pub mod master;
+pub mod reseal;
 pub mod ring;
 pub mod roca;
 pub mod seal;

@@ -15,7 +15,7 @@ const PREFIX_LEN: usize = 1 + 8;
 const HEADER_LEN: usize = PREFIX_LEN + NONCE_LEN;
 const TAG_LEN: usize = 16;
 
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     #[error("the value is not a sealed one of a version known here")]
     Malformed,

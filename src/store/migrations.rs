@@ -20,8 +20,8 @@ const LOCK: i64 = 0x7367_6e74_6d69_6772;
 pub enum Schema {
     /// As this program wants it; `applied` migrations were run just now.
     Current { applied: usize },
-    /// Migrations that this program would run.
-    Behind { pending: usize },
+    /// `applied` migrations were run at some time, and this program would run `pending` more.
+    Behind { applied: usize, pending: usize },
     /// The database has a migration that this program does not know: a newer signet made it.
     Newer { unknown: String },
 }
@@ -32,6 +32,15 @@ enum Task {
     Look,
     Run,
     Revert,
+}
+
+/// The versions of the migrations that this program has, the oldest first.
+pub fn known() -> Result<Vec<String>, Error> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::Failed(format!("migrations: {error}"));
+    let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = MIGRATIONS.migrations().map_err(failed)?;
+    let mut versions: Vec<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
+    versions.sort();
+    Ok(versions)
 }
 
 impl Store {
@@ -125,9 +134,11 @@ fn carry_out<DB: diesel::backend::Backend>(
     match task {
         Task::Revert => {
             harness.revert_all_migrations(MIGRATIONS).map_err(failed)?;
-            Ok(Schema::Behind { pending: known.len() })
+            Ok(Schema::Behind { applied: 0, pending: known.len() })
         }
-        Task::Look if applied.len() < known.len() => Ok(Schema::Behind { pending: known.len() - applied.len() }),
+        Task::Look if applied.len() < known.len() => {
+            Ok(Schema::Behind { applied: applied.len(), pending: known.len() - applied.len() })
+        }
         Task::Look => Ok(Schema::Current { applied: 0 }),
         Task::Run => {
             let run = harness.run_pending_migrations(MIGRATIONS).map_err(failed)?;

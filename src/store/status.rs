@@ -76,6 +76,19 @@ pub async fn open_list(connection: &mut Connection, size: i64, now: DateTime<Utc
     Ok(())
 }
 
+/// Closes every list, so that no index is handed out from them any more, and opens one `distance` behind the newest:
+/// beyond what another database of this issuer may have opened since this one was copied from it.
+pub async fn close_lists(connection: &mut Connection, distance: i64, now: DateTime<Utc>) -> Result<(), Error> {
+    let lists = status_lists::table.order(status_lists::id.desc());
+    let newest = on!(&mut *connection, c => lists.select(StatusList::as_select()).first(c)).optional()?;
+    let Some(newest) = newest else { return Ok(()) };
+    let closing = diesel::update(status_lists::table).set(status_lists::allocated.eq(status_lists::size));
+    on!(&mut *connection, c => closing.execute(c))?;
+    let list = StatusList { id: newest.id + distance, size: newest.size, allocated: 0, created_at: now };
+    on!(connection, c => diesel::insert_into(status_lists::table).values(list).execute(c))?;
+    Ok(())
+}
+
 pub async fn insert_lease(connection: &mut Connection, lease: &StatusLease) -> Result<(), Error> {
     on!(connection, c => diesel::insert_into(status_leases::table).values(lease.clone()).execute(c))?;
     Ok(())

@@ -9,8 +9,9 @@ use signet::config::DatabaseUrl;
 use signet::protocol::client::{AuthMethod, GrantType};
 use signet::secret::Secret;
 use signet::store::audit_events::{self, AuditEvent};
-use signet::store::copy::{CopyError, Tally, copy};
+use signet::store::copy::{CopyError, copy};
 use signet::store::grants::{self, Grant, Selection};
+use signet::store::tables::Tally;
 use signet::store::{Connection, Database, Error, Json, Store, users};
 
 use crate::support::app::{API, App, Backend, Tokens, block_on, run};

@@ -1,6 +1,8 @@
 //! The suite through the front door: one binary, so that it links once and shares one PostgreSQL.
 
 mod access_tokens;
+mod backup;
+mod backup_file;
 mod bad_input;
 mod client_authentication;
 mod client_credentials;
@@ -16,6 +18,7 @@ mod key_import;
 mod key_revocation;
 mod key_set_fetches;
 mod log_scan;
+mod master_key;
 mod migrations;
 mod outage;
 mod password_grant;

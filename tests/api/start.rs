@@ -69,12 +69,38 @@ fn a_wrong_master_key_is_refused_before_anything_is_written() {
         new_master_key(&right);
         for command in [&["serve"][..], &["user", "list"]] {
             let refusal = program.refused(1, command);
-            assert_says(&refusal, &["master key is not the one", "SIGNET_MASTER_KEY_FILE", "set it to the file that"]);
+            assert_says(&refusal, &["master key is not the one", "SIGNET_MASTER_KEY_FILE", "made with"]);
         }
         assert_eq!(content(program), before);
         std::fs::rename(program.file("right.key"), &right).unwrap();
         program.json(&["user", "list"]);
     });
+}
+
+#[test]
+fn a_wrong_master_key_is_refused_before_an_older_schema_is_migrated() {
+    on_each(|program| {
+        register(program);
+        undo_the_newest_migration(program);
+        let before = content(program);
+        let right = program.file("master.key");
+        std::fs::rename(&right, program.file("right.key")).unwrap();
+        new_master_key(&right);
+        assert_says(&program.refused(1, &["serve"]), &["master key is not the one"]);
+        assert_eq!(content(program), before);
+        std::fs::rename(program.file("right.key"), &right).unwrap();
+        program.json(&["user", "list"]);
+        assert_ne!(content(program), before, "with the right one it is");
+    });
+}
+
+fn undo_the_newest_migration(program: &Program) {
+    let folders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+    let newest = folders.map(|folder| folder.unwrap().path()).max().unwrap();
+    let name = newest.file_name().unwrap().to_str().unwrap();
+    let version = name.split_once('_').unwrap().0.replace('-', "");
+    sql(program, &std::fs::read_to_string(newest.join("down.sql")).unwrap());
+    sql(program, &format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"));
 }
 
 #[test]

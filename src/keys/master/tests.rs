@@ -103,3 +103,80 @@ fn debug_output_does_not_show_the_key() {
     let shown = format!("{:?}", MasterKeyRing::parse(&line).unwrap());
     assert!(!shown.contains("171, 171") && !shown.to_lowercase().contains("abab"), "{shown}");
 }
+
+#[test]
+fn an_added_key_comes_first_and_the_old_ones_stay() {
+    let directory = directory();
+    let path = directory.path().join("master.key");
+    create_file(&path, &Entropy::seeded(1)).unwrap();
+    let old = MasterKeyRing::load(&path).unwrap().first().id();
+    let [second, third] = [2, 3].map(|seed| add_key(&path, &Entropy::seeded(seed)).unwrap());
+    let ring = MasterKeyRing::load(&path).unwrap();
+    assert_eq!(ring.keys().map(MasterKey::id).collect::<Vec<_>>(), [third, second, old]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_key_is_not_added_to_a_file_that_is_missing_malformed_or_being_written() {
+    let directory = directory();
+    let path = directory.path().join("master.key");
+    assert!(matches!(add_key(&path, &Entropy::seeded(2)), Err(MasterKeyError::Missing(_))));
+    written(&path, "not a key\n");
+    assert!(matches!(add_key(&path, &Entropy::seeded(2)), Err(MasterKeyError::Format { line: 1, .. })));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "not a key\n");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+
+    fs::write(directory.path().join("master.key.new"), "").unwrap();
+    let refused = add_key(&path, &Entropy::seeded(2)).unwrap_err();
+    assert!(matches!(refused, MasterKeyError::Unfinished(_)) && refused.to_string().contains("master.key.new exists"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_a_key_is_added_to_keeps_its_mode_and_stays_behind_its_link() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = directory();
+    let (path, link) = (directory.path().join("master.key"), directory.path().join("link"));
+    create_file(&path, &Entropy::seeded(1)).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    add_key(&link, &Entropy::seeded(2)).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(MasterKeyRing::load(&path).unwrap().keys().count(), 2);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// systemd shows the access control list of the unit's user as the group's mode, on a file of root's.
+#[cfg(unix)]
+#[test]
+fn a_credential_may_be_roots_and_read_by_the_units_group_but_by_nobody_else() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let directory = directory();
+    let path = directory.path().join("signet-master-key");
+    create_file(&path, &Entropy::seeded(1)).unwrap();
+    let with_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    with_mode(0o400);
+    MasterKeyRing::load_credential(&path).unwrap();
+    with_mode(0o440);
+    let is_roots = fs::metadata(&path).unwrap().uid() == 0;
+    assert_eq!(MasterKeyRing::load_credential(&path).is_ok(), is_roots, "nobody but root is trusted to share it");
+    assert!(matches!(MasterKeyRing::load(&path), Err(MasterKeyError::Permissions { .. })), "as a file it is open");
+    for mode in [0o444, 0o460, 0o450, 0o404] {
+        with_mode(mode);
+        assert!(matches!(MasterKeyRing::load_credential(&path), Err(MasterKeyError::Permissions { .. })), "{mode:o}");
+    }
+}
+
+#[test]
+fn keys_from_a_variable_may_stand_on_one_line_and_a_bad_one_is_named_by_its_number() {
+    let lines = [4, 5].map(|seed| new_line(&Entropy::seeded(seed)).expose().to_owned());
+    let ids = |text: String| {
+        let ring = MasterKeyRing::from_text(&Secret::new(text)).unwrap();
+        ring.keys().map(MasterKey::id).collect::<Vec<_>>()
+    };
+    let expected = ids(lines.join("\n"));
+    assert_eq!(expected.len(), 2);
+    assert_eq!(ids(format!("  {}  {}\n", lines[0], lines[1])), expected);
+    let bad = MasterKeyRing::from_text(&Secret::new(format!("{} {}x", lines[0], lines[1]))).unwrap_err();
+    assert!(matches!(bad, MasterKeyError::Given { number: 2 }));
+    assert!(!bad.to_string().contains(&lines[1][PREFIX.len()..PREFIX.len() + 8]));
+}

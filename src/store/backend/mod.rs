@@ -3,6 +3,7 @@
 //! A query's body is written once; the `on!` macro expands it for each connection type. `diesel`'s own multi-backend
 //! connection would lose uuid, timestamptz, jsonb and ON CONFLICT.
 
+mod locks;
 mod notices;
 mod postgres;
 mod sqlite;
@@ -19,6 +20,7 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
 
 use super::Error;
+pub use locks::Exclusive;
 pub use notices::Notices;
 pub(super) use postgres::Target;
 pub(super) use sqlite::PRAGMAS;
@@ -109,17 +111,6 @@ macro_rules! insert_all {
 }
 pub(in crate::store) use insert_all;
 
-/// What only one instance at a time may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exclusive {
-    /// Adding a signing key.
-    Rotation,
-    /// Making the secrets of a new issuer.
-    Initialisation,
-    /// Opening a new status list.
-    StatusList,
-}
-
 impl Store {
     /// Prepares the pools. No connection is opened yet, so this succeeds with the database down.
     ///
@@ -179,34 +170,25 @@ impl Store {
             Connection::Postgres(object) => begin(&mut **object).await?,
             Connection::Sqlite(object) => sqlite::begin_immediate(object).await?,
         }
-        match body(&mut connection).await {
-            Ok(value) => {
-                on!(&mut connection, c => commit(c))?;
-                Ok(value)
-            }
-            Err(refused) => {
-                // A rollback that fails leaves a broken connection, which the pool throws away; the database has then
-                // undone the transaction itself. The first error is the one to tell.
-                let _ = on!(&mut connection, c => rollback(c));
-                Err(refused)
-            }
-        }
+        conclude(&mut connection, body).await
     }
 
-    /// A transaction that reads one state of the whole database, whatever is written meanwhile.
+    /// A transaction that only reads, one state of the whole database, whatever is written meanwhile.
     pub async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut Connection) -> Result<T, E>,
         E: From<Error>,
     {
-        self.transaction(async |connection: &mut Connection| {
-            // In SQLite nobody writes beside an immediate transaction.
+        let mut connection = self.reading().await?;
+        // In SQLite the first statement fixes the state (WAL), and writers go on beside it.
+        on!(&mut connection, c => begin(c))?;
+        let frozen = async |connection: &mut Connection| {
             if let Connection::Postgres(object) = &mut *connection {
                 postgres::freeze(object).await?;
             }
             body(connection).await
-        })
-        .await
+        };
+        conclude(&mut connection, frozen).await
     }
 
     /// A transaction that no other instance runs at the same time. Look again inside it: another instance may have
@@ -247,37 +229,28 @@ impl Store {
     }
 }
 
-impl Connection {
-    /// Takes a further lock of [`Store::exclusively`] in the same transaction. In the order of the enum, so that two
-    /// transactions never wait for each other.
-    pub async fn also_exclusively(&mut self, what: Exclusive) -> Result<(), Error> {
-        match self {
-            Self::Postgres(object) => postgres::lock(object, what as i64).await,
-            Self::Sqlite(_) => Ok(()),
-        }
-    }
-
-    /// Lets nobody else write to a table until the transaction ends, and gives the transaction time for many rows.
-    pub(in crate::store) async fn exclude_writers(&mut self, table: &'static str) -> Result<(), Error> {
-        match self {
-            Self::Postgres(object) => postgres::exclude_writers(object, table).await,
-            // An immediate transaction excludes every other writer already.
-            Self::Sqlite(_) => Ok(()),
-        }
-    }
-
-    /// Tells other instances that `topic` changed, when the transaction commits.
-    pub(in crate::store) async fn notify(&mut self, topic: &str) -> Result<(), Error> {
-        match self {
-            Self::Postgres(object) => postgres::notify(object, topic).await,
-            // Other processes on the file poll the revision row.
-            Self::Sqlite(_) => Ok(()),
-        }
-    }
-}
-
 async fn begin<C: AsyncConnection>(connection: &mut C) -> Result<(), Error> {
     Ok(C::TransactionManager::begin_transaction(connection).await?)
+}
+
+/// Runs `body` in the transaction that has begun, and ends it.
+async fn conclude<T, E, F>(connection: &mut Connection, body: F) -> Result<T, E>
+where
+    F: AsyncFnOnce(&mut Connection) -> Result<T, E>,
+    E: From<Error>,
+{
+    match body(&mut *connection).await {
+        Ok(value) => {
+            on!(connection, c => commit(c))?;
+            Ok(value)
+        }
+        Err(refused) => {
+            // A rollback that fails leaves a broken connection, which the pool throws away; the database has then
+            // undone the transaction itself. The first error is the one to tell.
+            let _ = on!(connection, c => rollback(c));
+            Err(refused)
+        }
+    }
 }
 
 async fn commit<C: AsyncConnection>(connection: &mut C) -> Result<(), Error> {

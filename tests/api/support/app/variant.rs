@@ -8,7 +8,7 @@ use signet::config::{Config, DatabaseUrl};
 use signet::entropy::Entropy;
 use signet::password::Parameters;
 
-use super::{App, Holder, ISSUER, listen};
+use super::{App, ISSUER, listen};
 
 /// What is not as in the [`App`] itself.
 pub struct Variant<'a> {
@@ -52,7 +52,7 @@ impl App {
             http: self.http.clone(),
             config,
             folder: tempfile::tempdir().unwrap(),
-            _holder: Holder::Sqlite,
+            _holder: None,
         }
     }
 

@@ -1,0 +1,268 @@
+//! Rows as lines of JSON, for a backup. The rows themselves cannot be serialised, so that a hash or a sealed key does not
+//! get into an answer or a log by accident: only what is in this file writes them.
+//!
+//! A column that is added later gets `#[serde(default = …)]` here, so that older backups still restore.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::audit_events::AuditEvent;
+use super::clients::{Client, ClientSecret};
+use super::grants::Grant;
+use super::key_set_fetches::KeySetFetch;
+use super::resource_servers::ResourceServer;
+use super::sealed_secrets::SealedSecret;
+use super::settings::Settings;
+use super::signing_keys::SigningKey;
+use super::status::{Revocation, StatusLease, StatusList};
+use super::tables::Rows;
+use super::users::User;
+use super::{Json, Spelled};
+use crate::protocol::client::{AuthMethod, GrantType};
+use crate::protocol::jwk::{Algorithm, PublicJwk};
+use crate::protocol::scope::Scope;
+
+/// Each row's members are its columns. The compiler compares them with the row's: none can be missing.
+macro_rules! rows {
+    ($($name:ident: $row:literal as $line:ident { $($(#[$attribute:meta])? $column:ident: $type:ty,)+ })+) => {
+        $(
+            #[derive(Deserialize, Serialize)]
+            #[serde(remote = $row, deny_unknown_fields)]
+            struct $line { $($(#[$attribute])? $column: $type,)+ }
+        )+
+
+        impl Rows {
+            /// Appends a line for each row.
+            pub fn write(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+                match self {
+                    $(Self::$name(rows) => for row in rows {
+                        $line::serialize(row, &mut serde_json::Serializer::new(&mut *out))?;
+                        out.push(b'\n');
+                    }),+
+                }
+                Ok(())
+            }
+
+            /// Adds the row that a line holds.
+            pub fn read(&mut self, line: &[u8]) -> Result<(), serde_json::Error> {
+                let mut json = serde_json::Deserializer::from_slice(line);
+                match self {
+                    $(Self::$name(rows) => rows.push($line::deserialize(&mut json)?)),+
+                }
+                json.end()
+            }
+        }
+    };
+}
+
+rows! {
+    Users: "User" as UserLine {
+        id: Uuid,
+        username: String,
+        canonical_username: String,
+        email: Option<String>,
+        password_hash: Option<String>,
+        created_at: DateTime<Utc>,
+        password_changed_at: DateTime<Utc>,
+        password_version: i64,
+        last_login_at: Option<DateTime<Utc>>,
+        disabled_at: Option<DateTime<Utc>>,
+    }
+    ResourceServers: "ResourceServer" as ResourceServerLine {
+        id: Uuid,
+        audience: String,
+        #[serde(with = "spelled")] scope: Spelled<Scope>,
+        access_token_lifetime: Option<i64>,
+        #[serde(with = "spelled")] signing_algorithm: Spelled<Algorithm>,
+        #[serde(with = "spelled::optional")] former_signing_algorithm: Option<Spelled<Algorithm>>,
+        signing_algorithm_since: Option<DateTime<Utc>>,
+        #[serde(with = "binary")] secret_hash: Vec<u8>,
+        #[serde(with = "binary::optional")] previous_secret_hash: Option<Vec<u8>>,
+        previous_secret_expires_at: Option<DateTime<Utc>>,
+        created_at: DateTime<Utc>,
+        disabled_at: Option<DateTime<Utc>>,
+    }
+    Clients: "Client" as ClientLine {
+        id: Uuid,
+        client_id: String,
+        #[serde(with = "spelled::optional")] token_endpoint_auth_method: Option<Spelled<AuthMethod>>,
+        grant_types: Json<Vec<GrantType>>,
+        #[serde(with = "spelled")] scope: Spelled<Scope>,
+        audiences: Json<Vec<String>>,
+        access_token_lifetime: Option<i64>,
+        refresh_idle_lifetime: Option<i64>,
+        refresh_absolute_lifetime: Option<i64>,
+        created_at: DateTime<Utc>,
+        disabled_at: Option<DateTime<Utc>>,
+    }
+    ClientSecrets: "ClientSecret" as ClientSecretLine {
+        id: Uuid,
+        client_id: Uuid,
+        #[serde(with = "binary")] secret_hash: Vec<u8>,
+        created_at: DateTime<Utc>,
+        expires_at: Option<DateTime<Utc>>,
+    }
+    StatusLists: "StatusList" as StatusListLine {
+        id: i64,
+        size: i64,
+        allocated: i64,
+        created_at: DateTime<Utc>,
+    }
+    StatusLeases: "StatusLease" as StatusLeaseLine {
+        id: Uuid,
+        status_list_id: i64,
+        client_id: Option<Uuid>,
+        first_index: i64,
+        size: i64,
+        leased_at: DateTime<Utc>,
+        kid: Option<String>,
+    }
+    Grants: "Grant" as GrantLine {
+        id: Uuid,
+        client_id: Uuid,
+        user_id: Uuid,
+        audiences: Json<Vec<String>>,
+        #[serde(with = "spelled")] scope: Spelled<Scope>,
+        generation: i64,
+        created_at: DateTime<Utc>,
+        rotated_at: Option<DateTime<Utc>>,
+        idle_expires_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+        revoked_at: Option<DateTime<Utc>>,
+        revoked_reason: Option<String>,
+        status_list_id: i64,
+        status_index: i64,
+    }
+    Revocations: "Revocation" as RevocationLine {
+        id: Uuid,
+        status_list_id: i64,
+        first_index: i64,
+        last_index: i64,
+        revoked_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    }
+    SigningKeys: "SigningKey" as SigningKeyLine {
+        kid: String,
+        #[serde(with = "spelled")] algorithm: Spelled<Algorithm>,
+        public_jwk: Json<PublicJwk>,
+        #[serde(with = "binary")] sealed_private_key: Vec<u8>,
+        created_at: DateTime<Utc>,
+        active_at: DateTime<Utc>,
+        revoked_at: Option<DateTime<Utc>>,
+        retired_at: Option<DateTime<Utc>>,
+    }
+    KeySetFetches: "KeySetFetch" as KeySetFetchLine {
+        verifier: String,
+        last_fetched_at: DateTime<Utc>,
+        newest_key_at: DateTime<Utc>,
+    }
+    SealedSecrets: "SealedSecret" as SealedSecretLine {
+        name: String,
+        version: i64,
+        #[serde(with = "binary")] ciphertext: Vec<u8>,
+        created_at: DateTime<Utc>,
+    }
+    Settings: "Settings" as SettingsLine {
+        id: i64,
+        access_token_lifetime: i64,
+        refresh_idle_lifetime: i64,
+        refresh_absolute_lifetime: i64,
+        retry_window: i64,
+        key_rotation_interval: i64,
+        key_publication_period: i64,
+        key_retention: i64,
+        jwks_max_age: i64,
+        former_key_retention: Option<i64>,
+        former_key_retention_until: Option<DateTime<Utc>>,
+        former_key_sets_until: Option<DateTime<Utc>>,
+    }
+    AuditEvents: "AuditEvent" as AuditEventLine {
+        id: Uuid,
+        at: DateTime<Utc>,
+        actor: String,
+        action: String,
+        target: String,
+        details: Json<serde_json::Value>,
+        address: Option<String>,
+        request_id: Option<String>,
+    }
+}
+
+/// Bytes in base64.
+mod binary {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::*;
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(D::Error::custom)
+    }
+
+    pub mod optional {
+        use super::*;
+
+        pub fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+            bytes.as_ref().map(|bytes| STANDARD.encode(bytes)).serialize(serializer)
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| STANDARD.decode(text)).transpose().map_err(D::Error::custom)
+        }
+    }
+}
+
+/// A value by the text that names it, as the database keeps it.
+mod spelled {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::*;
+
+    pub fn serialize<T: Display, S: Serializer>(value: &Spelled<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&value.0)
+    }
+
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Spelled<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map(Spelled).map_err(D::Error::custom)
+    }
+
+    pub mod optional {
+        use super::*;
+
+        pub fn serialize<T: Display, S: Serializer>(
+            value: &Option<Spelled<T>>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            value.as_ref().map(|value| value.0.to_string()).serialize(serializer)
+        }
+
+        pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<Spelled<T>>, D::Error>
+        where
+            T: FromStr<Err: Display>,
+            D: Deserializer<'de>,
+        {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| text.parse().map(Spelled)).transpose().map_err(D::Error::custom)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
