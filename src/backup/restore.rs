@@ -49,6 +49,7 @@ impl Restoration<'_> {
                     return Err(BackupError::Differs { table: table.name() });
                 }
             }
+            tables::settle(connection).await?;
             // Tokens issued after the backup carry indexes that this database does not know to be taken.
             status::close_lists(connection, LISTS_SKIPPED, self.clock.now()).await?;
             Ok(audit_events::insert(connection, &self.event(&contents)).await?)

@@ -10,6 +10,7 @@ mod metadata;
 mod request;
 mod revoke;
 mod server;
+mod status_changes;
 mod status_lists;
 mod token;
 mod transaction;
@@ -20,17 +21,20 @@ use actix_web::http::Method;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 
 pub use server::{Limits, Listening, Stop, listen};
+use status_changes::Listeners;
 
 use crate::oauth::Provider;
 
 /// Every route. The issuer's own path comes before each; the metadata of RFC 8414 has its well-known part before that.
-fn routes(provider: &Arc<Provider>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+fn routes(provider: &Arc<Provider>, listeners: &Listeners) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let issuer = &provider.issuer;
     let path = issuer.path().to_owned();
     let provider = web::Data::from(provider.clone());
+    let listeners = web::Data::new(listeners.clone());
     move |app| {
         let at = |suffix: &str| format!("{path}{suffix}");
         app.app_data(provider)
+            .app_data(listeners)
             .service(only(Method::POST, &at("/oauth2/token"), web::post().to(token::token)))
             .service(only(Method::POST, &at("/oauth2/introspect"), web::post().to(introspect::introspect)))
             .service(only(Method::POST, &at("/oauth2/revoke"), web::post().to(revoke::revoke)))
@@ -39,6 +43,7 @@ fn routes(provider: &Arc<Provider>) -> impl FnOnce(&mut web::ServiceConfig) + us
             .service(only(Method::GET, &at("/.well-known/oauth-authorization-server"), get().to(metadata::metadata)))
             .service(only(Method::GET, &at("/status-lists"), get().to(status_lists::aggregation)))
             .service(only(Method::GET, &at("/status-lists/{id}"), get().to(status_lists::list)))
+            .service(only(Method::GET, &at("/status-lists/{id}/changes"), get().to(status_changes::changes)))
             .service(only(Method::GET, "/healthz", get().to(health::alive)))
             .service(only(Method::GET, "/readyz", get().to(health::ready)));
         if !path.is_empty() {

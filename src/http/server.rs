@@ -17,6 +17,7 @@ use actix_web::rt::net::TcpStream;
 
 use super::connection::Connection;
 use super::routes;
+use super::status_changes::Listeners;
 use super::transaction::{InFlight, transaction};
 use crate::oauth::Provider;
 
@@ -91,11 +92,12 @@ pub fn listen(
     let provider = provider.clone();
     let in_flight = InFlight::default();
     let counted = in_flight.clone();
+    let listeners = Listeners::default();
     // What `actix_web::HttpServer` does, on connections of our own.
     let http = move || {
         let stopping = stopping.clone();
         let app = App::new().app_data(counted.clone()).app_data(limits);
-        let app = app.wrap(from_fn(transaction)).configure(routes(&provider));
+        let app = app.wrap(from_fn(transaction)).configure(routes(&provider, &listeners));
         let app = actix_service::IntoServiceFactory::into_factory(app)
             .map_err(|error: actix_web::Error| error.error_response());
         HttpService::build()

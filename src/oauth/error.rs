@@ -91,6 +91,15 @@ impl From<password::Error> for Error {
     }
 }
 
+impl From<keys::KeysError> for Error {
+    fn from(error: keys::KeysError) -> Self {
+        match error {
+            keys::KeysError::Store(error) => error.into(),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
 impl From<keys::SignError> for Error {
     fn from(error: keys::SignError) -> Self {
         Self::Internal(error.to_string())

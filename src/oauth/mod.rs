@@ -54,6 +54,17 @@ pub struct Origin {
 }
 
 impl Provider {
+    /// Sees to it that what is in memory is not older than the bound: asks the database where it has not been confirmed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn confirm(&self) -> Result<(), Error> {
+        if self.directory.is_confirmed() {
+            return Ok(());
+        }
+        self.synchronise().await.map_err(Error::from)
+    }
+
     /// Compares the revision counters with what this instance holds, and lets go of what is stale. While this succeeds
     /// at least every two seconds, nothing older than that is answered from memory.
     pub async fn synchronise(&self) -> Result<(), crate::keys::KeysError> {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 
 use crate::protocol::status_list::StatusList;
 
@@ -44,6 +44,12 @@ impl Bits {
         let bytes = encoder.write_all(&self.0).and_then(|()| encoder.finish()).expect("memory takes what is written");
         StatusList { bits: 1, lst: URL_SAFE_NO_PAD.encode(bytes) }
     }
+}
+
+/// What a client that takes gzip is sent: base64 gives a quarter back.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes what is written")
 }
 
 #[cfg(test)]

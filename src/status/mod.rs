@@ -4,11 +4,13 @@
 
 mod allocate;
 mod bits;
+mod feed;
 mod published;
 mod revoke;
 mod revoke_key;
 
 pub use allocate::{Allocator, StatusIndex, Taker};
+pub use feed::{Beginning, Change};
 pub use published::{ListDocument, PublishError, Published, TTL, path};
 pub use revoke::{Moment, revoke_client_tokens, revoke_grants, revoke_token};
 pub use revoke_key::{KeyTokens, revoke_key_tokens};

@@ -6,15 +6,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
+use tokio::sync::broadcast::Receiver;
 
-use super::bits::Bits;
+use super::bits::{self, Bits};
+use super::feed::{Beginning, Change, Feed};
 use crate::clock::Clock;
 use crate::keys::{Keys, SignError, Typ};
 use crate::protocol::issuer::Issuer;
 use crate::protocol::jwk::Algorithm;
 use crate::protocol::status_list::StatusListClaims;
 use crate::store::revisions::{self, Topic};
-use crate::store::status::{self, StatusList};
+use crate::store::status::{self, Revocation, StatusList};
 use crate::store::{Error, Store};
 
 /// How long a verifier may keep a list: the age at which an API that checks lists alone learns of a revocation, in
@@ -25,14 +27,22 @@ pub const TTL: i64 = 60;
 const LIFETIME: Duration = Duration::hours(1);
 const RENEWAL: Duration = Duration::minutes(10);
 
-/// Revocations are read again from so long before the last reading: the clocks of two instances may differ, and a
-/// transaction that began earlier may commit later.
-const OVERLAP: Duration = Duration::minutes(15);
+/// A list that changes all the time is not signed more often than this apart.
+const PACE: Duration = Duration::milliseconds(250);
+
+/// Revisions that are read again: a database that lost its newest writes (a failover to an asynchronous standby) counts them
+/// a second time.
+const OVERLAP: i64 = 1000;
+
+/// Ranges that a listener is told of at once. One that missed more fetches the list.
+const MOST_MISSED: i64 = 1000;
 
 /// A signed list.
 #[derive(Debug)]
 pub struct ListDocument {
     pub token: String,
+    /// The same, compressed by gzip.
+    pub gzip: Vec<u8>,
     /// Quoted, as the header has it.
     pub etag: String,
     kid: String,
@@ -55,6 +65,7 @@ struct List {
     /// Counts the changes of the bits.
     version: u64,
     document: Option<(u64, Arc<ListDocument>)>,
+    feed: Feed,
 }
 
 /// Every list of the issuer.
@@ -64,9 +75,8 @@ pub struct Published {
     keys: Arc<Keys>,
     issuer: Issuer,
     lists: Mutex<BTreeMap<i64, List>>,
-    /// The revision of revocations that the bits were read at, and when.
+    /// The revision of revocations that the bits were read at.
     revision: AtomicI64,
-    read_at: Mutex<Option<DateTime<Utc>>>,
 }
 
 /// The path of a list below the issuer.
@@ -76,8 +86,7 @@ pub fn path(list: i64) -> String {
 
 impl Published {
     pub fn new(store: Store, clock: Clock, keys: Arc<Keys>, issuer: Issuer) -> Self {
-        let (lists, read_at) = (Mutex::default(), Mutex::default());
-        Self { store, clock, keys, issuer, lists, revision: AtomicI64::new(-1), read_at }
+        Self { store, clock, keys, issuer, lists: Mutex::default(), revision: AtomicI64::new(-1) }
     }
 
     pub fn is_behind(&self, revision: i64) -> bool {
@@ -86,39 +95,41 @@ impl Published {
 
     /// Reads what was revoked since the last reading. Reading something twice does no harm: bits are only ever set.
     pub async fn reload(&self) -> Result<(), Error> {
-        let now = self.clock.now();
-        let since = *self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
         let mut connection = self.store.reading().await?;
         // Read first: a change that comes between is then read again, and never missed.
-        let revision = revisions::current(&mut connection).await?.get(Topic::Revocations.as_str()).copied();
+        let current = revisions::current(&mut connection).await?;
+        let revision = current.get(Topic::Revocations.as_str()).copied().unwrap_or_default();
+        let held = self.revision.load(Ordering::Acquire);
         let known = status::lists(&mut connection).await?;
-        let since = since.map_or(DateTime::UNIX_EPOCH, |at| at - OVERLAP);
-        let revoked = status::revocations_since(&mut connection, since, now).await?;
+        // Everything, when the counter has gone back: it is another database, or an older state of this one.
+        let behind = if revision < held { -1 } else { held - OVERLAP };
+        let revoked = status::revocations_behind(&mut connection, behind, self.clock.now()).await?;
         drop(connection);
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         for list in known {
             lists.entry(list.id).or_insert_with(|| List::new(&list));
         }
-        for range in revoked {
-            if let Some(list) = lists.get_mut(&range.status_list_id)
-                && list.bits.set(range.first_index, range.last_index)
-            {
+        let mut changes: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
+        for Revocation { status_list_id, first_index, last_index, .. } in revoked {
+            if lists.get_mut(&status_list_id).is_some_and(|list| list.bits.set(first_index, last_index)) {
+                changes.entry(status_list_id).or_default().push((first_index, last_index));
+            }
+        }
+        for (id, revoked) in changes {
+            if let Some(list) = lists.get_mut(&id) {
                 list.version += 1;
+                list.feed.tell(Change { revision, revoked });
             }
         }
         drop(lists);
-        *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        self.revision.store(revision.unwrap_or(-1), Ordering::Release);
+        self.revision.store(revision, Ordering::Release);
         Ok(())
     }
 
     /// The document of a list, or `None` where there is no such list. Signs only when the one at hand is out of date.
     pub async fn document(&self, id: i64) -> Result<Option<Arc<ListDocument>>, PublishError> {
-        if !self.lists.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id) {
-            // A list that another instance opened since the last reading.
-            let Some(list) = status::find_list(&mut self.store.reading().await?, id).await? else { return Ok(None) };
-            let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-            lists.entry(id).or_insert_with(|| List::new(&list));
+        if !self.has(id).await? {
+            return Ok(None);
         }
         let now = self.clock.now();
         let ring = self.keys.ring();
@@ -126,8 +137,8 @@ impl Published {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(list) = lists.get_mut(&id) else { return Ok(None) };
         if let Some((version, document)) = &list.document {
-            let age = now - document.made_at;
-            if *version == list.version && document.kid == key.kid() && (Duration::zero()..RENEWAL).contains(&age) {
+            let lasts = if *version == list.version { RENEWAL } else { PACE };
+            if document.kid == key.kid() && (Duration::zero()..lasts).contains(&(now - document.made_at)) {
                 return Ok(Some(document.clone()));
             }
         }
@@ -140,9 +151,49 @@ impl Published {
         };
         let token = key.sign_jwt(Typ::StatusList, &claims)?;
         let etag = format!("\"{}-{}-{}\"", claims.iat, list.version, key.kid());
-        let document = Arc::new(ListDocument { token, etag, kid: key.kid().to_owned(), made_at: now });
+        let gzip = bits::gzip(token.as_bytes());
+        let document = Arc::new(ListDocument { token, gzip, etag, kid: key.kid().to_owned(), made_at: now });
         list.document = Some((list.version, document.clone()));
         Ok(Some(document))
+    }
+
+    /// Whether there is such a list; one that another instance opened since the last reading is remembered.
+    async fn has(&self, id: i64) -> Result<bool, Error> {
+        if self.lists.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id) {
+            return Ok(true);
+        }
+        let Some(list) = status::find_list(&mut self.store.reading().await?, id).await? else { return Ok(false) };
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.entry(id).or_insert_with(|| List::new(&list));
+        Ok(true)
+    }
+
+    /// Listens for changes of a list, as one that knows it up to the revision `known`. `None` where there is no such list.
+    pub async fn listen(
+        &self,
+        id: i64,
+        known: Option<i64>,
+    ) -> Result<Option<(Beginning, Receiver<Arc<Change>>)>, Error> {
+        if !self.has(id).await? {
+            return Ok(None);
+        }
+        let Some(changes) = self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(&id).map(|l| l.feed.listen())
+        else {
+            return Ok(None);
+        };
+        // Asked after listening has begun: what comes meanwhile is told twice, and nothing is missed.
+        let mut connection = self.store.reading().await?;
+        let current = revisions::current(&mut connection).await?;
+        let revision = current.get(Topic::Revocations.as_str()).copied().unwrap_or_default();
+        let Some(known) = known.filter(|known| (0..=revision).contains(known)) else {
+            return Ok(Some((Beginning::Fetch { revision }, changes)));
+        };
+        let missed = status::revocations_of(&mut connection, id, known, MOST_MISSED + 1).await?;
+        if missed.len() > usize::try_from(MOST_MISSED).unwrap_or(usize::MAX) {
+            return Ok(Some((Beginning::Fetch { revision }, changes)));
+        }
+        let revoked = missed.iter().map(|range| (range.first_index, range.last_index)).collect();
+        Ok(Some((Beginning::Missed(Change { revision, revoked }), changes)))
     }
 
     /// The addresses of all lists.
@@ -154,6 +205,6 @@ impl Published {
 
 impl List {
     fn new(list: &StatusList) -> Self {
-        Self { bits: Bits::new(list.size), version: 0, document: None }
+        Self { bits: Bits::new(list.size), version: 0, document: None, feed: Feed::new() }
     }
 }

@@ -72,6 +72,7 @@ pub(super) async fn record(
     if ranges.is_empty() {
         return Ok(());
     }
+    let revision = revisions::bump(connection, Topic::Revocations).await?;
     let rows: Vec<Revocation> = ranges
         .iter()
         .map(|(list, first, last)| Revocation {
@@ -81,8 +82,8 @@ pub(super) async fn record(
             last_index: *last,
             revoked_at: now,
             expires_at: now + retention,
+            revision,
         })
         .collect();
-    status::insert_revocations(connection, &rows).await?;
-    revisions::bump(connection, Topic::Revocations).await
+    status::insert_revocations(connection, &rows).await
 }

@@ -53,5 +53,5 @@ async fn copy_tables(
         }
         progress(table.name(), from);
     }
-    Ok(())
+    Ok(tables::settle(target).await?)
 }

@@ -143,6 +143,7 @@ rows! {
         last_index: i64,
         revoked_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
+        revision: i64,
     }
     SigningKeys: "SigningKey" as SigningKeyLine {
         kid: String,

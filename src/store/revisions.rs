@@ -29,11 +29,20 @@ impl Topic {
     }
 }
 
-/// Counts a change, in the transaction that makes it.
-pub async fn bump(connection: &mut Connection, topic: Topic) -> Result<(), Error> {
-    let row = revisions::table.find(topic.as_str());
-    on!(connection, c => diesel::update(row).set(revisions::revision.eq(revisions::revision + 1)).execute(c))?;
-    connection.notify(topic.as_str()).await
+/// Counts a change, in the transaction that makes it: other transactions that count the same topic wait for its end.
+/// Answers the new count.
+pub async fn bump(connection: &mut Connection, topic: Topic) -> Result<i64, Error> {
+    let count = advance(connection, topic, 1).await?;
+    connection.notify(topic.as_str()).await?;
+    Ok(count)
+}
+
+/// Moves a counter on without telling anybody.
+pub(super) async fn advance(connection: &mut Connection, topic: Topic, by: i64) -> Result<i64, Error> {
+    let counted = diesel::update(revisions::table.find(topic.as_str()))
+        .set(revisions::revision.eq(revisions::revision + by))
+        .returning(revisions::revision);
+    Ok(on!(connection, c => counted.get_result(c))?)
 }
 
 /// Every topic's counter.

@@ -102,6 +102,7 @@ tables! {
         last_index -> BigInt,
         revoked_at -> DbTime,
         expires_at -> DbTime,
+        revision -> BigInt,
     }
     signing_keys (kid) {
         kid -> Text,

@@ -51,6 +51,9 @@ pub struct Revocation {
     pub revoked_at: DateTime<Utc>,
     #[diesel(serialize_as = Bind<DateTime<Utc>>)]
     pub expires_at: DateTime<Utc>,
+    /// What the counter of revocations stood at in this transaction; 0 from before that was written down. In the order of
+    /// the commits.
+    pub revision: i64,
 }
 
 /// Takes the next `size` indexes of the newest list. `None` when it has not so many left, or there is no list.
@@ -133,17 +136,39 @@ pub async fn find_list(connection: &mut Connection, id: i64) -> Result<Option<St
     Ok(found.optional()?)
 }
 
-/// What was revoked at `since` or later and still counts at `now`.
-pub async fn revocations_since(
+/// What was revoked behind a revision and still counts at `now`.
+pub async fn revocations_behind(
     connection: &mut Connection,
-    since: DateTime<Utc>,
+    revision: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<Revocation>, Error> {
     Ok(on!(connection, c => revocations::table
-        .filter(revocations::revoked_at.ge(Bind(since)))
+        .filter(revocations::revision.gt(revision))
         .filter(revocations::expires_at.gt(Bind(now)))
         .select(Revocation::as_select())
         .load(c))?)
+}
+
+/// What was revoked of one list behind a revision, at most so many ranges.
+pub async fn revocations_of(
+    connection: &mut Connection,
+    list: i64,
+    revision: i64,
+    most: i64,
+) -> Result<Vec<Revocation>, Error> {
+    Ok(on!(connection, c => revocations::table
+        .filter(revocations::revision.gt(revision))
+        .filter(revocations::status_list_id.eq(list))
+        .order(revocations::revision)
+        .limit(most)
+        .select(Revocation::as_select())
+        .load(c))?)
+}
+
+/// The highest revision that a revocation has.
+pub async fn newest_revision(connection: &mut Connection) -> Result<i64, Error> {
+    let newest = revocations::table.select(diesel::dsl::max(revocations::revision));
+    Ok(on!(connection, c => newest.get_result::<Option<i64>>(c))?.unwrap_or_default())
 }
 
 /// When the index was revoked, if it was.

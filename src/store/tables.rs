@@ -13,6 +13,7 @@ use super::clients::{Client, ClientSecret};
 use super::grants::Grant;
 use super::key_set_fetches::KeySetFetch;
 use super::resource_servers::ResourceServer;
+use super::revisions::{self as counters, Topic};
 use super::schema::{
     audit_events, client_secrets, clients, grants, key_set_fetches, resource_servers, revisions, revocations,
     sealed_secrets, settings, signing_keys, status_leases, status_lists, users,
@@ -20,7 +21,7 @@ use super::schema::{
 use super::sealed_secrets::SealedSecret;
 use super::settings::Settings;
 use super::signing_keys::SigningKey;
-use super::status::{Revocation, StatusLease, StatusList};
+use super::status::{self, Revocation, StatusLease, StatusList};
 use super::users::User;
 use super::{Bind, Connection, Error};
 
@@ -181,4 +182,14 @@ pub async fn make_way(connection: &mut Connection) -> Result<Option<(Table, u64)
     let counted = revisions::table;
     on!(connection, c => diesel::update(counted).set(revisions::revision.eq(revisions::revision + 1)).execute(c))?;
     Ok(None)
+}
+
+/// How many revocations another database of this issuer may have counted since this one was copied from it.
+const REVISIONS_SKIPPED: i64 = 1_000_000;
+
+/// After the rows have come: counters go on behind what the rows and their readers have seen.
+pub async fn settle(connection: &mut Connection) -> Result<(), Error> {
+    let newest = status::newest_revision(connection).await?;
+    counters::advance(connection, Topic::Revocations, newest + REVISIONS_SKIPPED).await?;
+    Ok(())
 }

@@ -31,6 +31,7 @@ mod routes;
 mod secrets_at_rest;
 mod silent_database;
 mod start;
+mod status_changes;
 mod status_indexes;
 mod status_lists;
 mod support;

@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::on_both;
 use crate::support::app::{Answer, App, ISSUER, Tokens, claims, header};
 
-/// The list that a token names, as its document.
+/// The list that a token names, as its document, when it may be made anew.
 async fn list_of(app: &App, tokens: &Tokens) -> Answer {
+    app.advance(1);
     let uri = tokens.claims()["status"]["status_list"]["uri"].as_str().unwrap().to_owned();
     app.get(uri.strip_prefix(ISSUER).unwrap()).await
 }
@@ -125,13 +126,49 @@ on_both! {
     async fn an_unchanged_list_is_not_sent_again_and_not_signed_again(app) {
         let tokens = app.log_in().await;
         let document = list_of(&app, &tokens).await;
-        app.advance(599);
+        app.advance(598);
         assert_eq!(list_of(&app, &tokens).await.text, document.text);
         let again = app.http.get(format!("{}/status-lists/1", app.base));
         let again = Answer::of(again.header("if-none-match", document.header("etag"))).await;
         assert_eq!((again.status, again.text.as_str()), (304, ""));
         app.advance(1);
         assert_ne!(list_of(&app, &tokens).await.text, document.text, "it would expire otherwise");
+    }
+
+    async fn a_list_that_changes_all_the_time_is_signed_four_times_a_second(app) {
+        let (one, two) = (app.log_in().await, app.log_in().await);
+        let before = app.get("/status-lists/1").await.text;
+        app.post("/oauth2/revoke", &[("token", one.refresh())]).await;
+        app.synchronise().await;
+        app.clock.advance(chrono::Duration::milliseconds(249));
+        assert_eq!(app.get("/status-lists/1").await.text, before);
+        app.post("/oauth2/revoke", &[("token", two.refresh())]).await;
+        app.synchronise().await;
+        app.clock.advance(chrono::Duration::milliseconds(1));
+        let after = app.get("/status-lists/1").await.text;
+        assert_eq!(ones(&bits(&app, &after).await), 2);
+    }
+
+    async fn a_list_is_sent_by_gzip_to_those_who_take_it(app) {
+        let plain = list_of(&app, &app.log_in().await).await;
+        let fetch = async |accept: &str, known: &str| {
+            let request = app.http.get(format!("{}/status-lists/1", app.base)).header("accept-encoding", accept);
+            request.header("if-none-match", known).send().await.unwrap()
+        };
+        let compressed = fetch("br, gzip", plain.header("etag")).await;
+        assert_eq!(compressed.status(), 200, "the tag is that of the plain form");
+        let header = |name: &str| compressed.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!((header("content-encoding"), header("vary")), ("gzip".to_owned(), "accept-encoding".to_owned()));
+        assert_eq!(fetch("gzip", &header("etag")).await.status(), 304);
+        let mut text = String::new();
+        let body = compressed.bytes().await.unwrap();
+        flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(text, plain.text);
+        for accept in ["identity", "gzip;q=0", "br", "gzip;q=0.1, identity", ""] {
+            let answer = fetch(accept, "").await;
+            assert!(!answer.headers().contains_key("content-encoding"), "{accept}");
+            assert_eq!(answer.text().await.unwrap(), plain.text);
+        }
     }
 
     async fn a_list_is_signed_with_the_key_that_signs_now(app) {

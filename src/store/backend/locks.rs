@@ -15,7 +15,7 @@ pub enum Exclusive {
 }
 
 impl Connection {
-    /// Takes a further lock of [`Store::exclusively`] in the same transaction. In the order of the enum, so that two
+    /// Takes a further lock of [`Store::exclusively`](super::Store::exclusively) in the same transaction. In the order of the enum, so that two
     /// transactions never wait for each other.
     pub async fn also_exclusively(&mut self, what: Exclusive) -> Result<(), Error> {
         match self {

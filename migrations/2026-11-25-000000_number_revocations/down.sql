@@ -1,0 +1,2 @@
+DROP INDEX revocations_revision;
+ALTER TABLE revocations DROP COLUMN revision;

@@ -1,0 +1,121 @@
+//! `GET /status-lists/{id}/changes`: what is revoked, as server-sent events (HTML Living Standard §9.2), for verifiers that
+//! cannot wait until their copy of the list has grown old. The list remains the truth: an event only ever adds to it.
+//!
+//! `revoked` says which indexes are invalid, as ranges with both ends included: `{"revoked":[[17,17],[64,127]]}`. `reset`
+//! asks to fetch the list. The `id` of an event is a revision of the issuer, the same on every instance; sent back as
+//! `Last-Event-ID`, it is gone on from there.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use serde_json::json;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::error::{Error, plain};
+use crate::oauth::{self, Provider};
+use crate::status::{Beginning, Change};
+
+/// A line so often keeps proxies from giving the connection up, and tells a dead one.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Listeners of one process. Anyone may be one, and each holds a connection.
+const MOST_LISTENERS: usize = 10_000;
+
+/// How many there are.
+#[derive(Clone, Debug, Default)]
+pub struct Listeners(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+struct Listener(Arc<AtomicUsize>);
+
+impl Listeners {
+    fn add(&self) -> Option<Listener> {
+        let listener = Listener(self.0.clone());
+        (self.0.fetch_add(1, Ordering::AcqRel) < MOST_LISTENERS).then_some(listener)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+pub async fn changes(
+    provider: web::Data<Provider>,
+    listeners: web::Data<Listeners>,
+    request: HttpRequest,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    let known = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let found = match id.parse() {
+        Ok(id) => provider.lists.listen(id, known).await.map_err(oauth::Error::from)?,
+        Err(_) => None,
+    };
+    let Some((beginning, changes)) = found else {
+        return Ok(plain(HttpResponse::NotFound(), "not_found", "No such status list."));
+    };
+    let Some(listener) = listeners.add() else {
+        let mut answer = HttpResponse::ServiceUnavailable();
+        answer.insert_header((RETRY_AFTER, "60"));
+        return Ok(plain(answer, "temporarily_unavailable", "Too many listen already: fetch the list."));
+    };
+    let mut answer = HttpResponse::Ok();
+    answer
+        .insert_header((CONTENT_TYPE, "text/event-stream"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        // nginx would hold the events back.
+        .insert_header(("x-accel-buffering", "no"));
+    if request.method() == Method::HEAD {
+        return Ok(answer.finish());
+    }
+    let provider = provider.into_inner();
+    Ok(answer.streaming(events(beginning, changes, (provider, listener))))
+}
+
+fn events(
+    beginning: Beginning,
+    changes: Receiver<Arc<Change>>,
+    held: (Arc<Provider>, Listener),
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let first = match beginning {
+        Beginning::Missed(change) => revoked(&change),
+        Beginning::Fetch { revision } => reset(Some(revision)),
+    };
+    unfold((Some(first), changes, held), async |(first, mut changes, held)| {
+        if let Some(first) = first {
+            return Some((Ok(first), (None, changes, held)));
+        }
+        let event = match tokio::time::timeout(HEARTBEAT, changes.recv()).await {
+            // Silence must not pass for "nothing was revoked" when the database cannot be asked.
+            Err(_elapsed) if !held.0.directory.is_confirmed() => return None,
+            Err(_elapsed) => Bytes::from_static(b":\n\n"),
+            Ok(Ok(change)) => revoked(&change),
+            // The events of the backlog that are left carry the next revision.
+            Ok(Err(RecvError::Lagged(_))) => reset(None),
+            // The list was purged: its last token has expired.
+            Ok(Err(RecvError::Closed)) => return None,
+        };
+        Some((Ok(event), (None, changes, held)))
+    })
+}
+
+fn revoked(Change { revision, revoked }: &Change) -> Bytes {
+    let data = json!({ "revoked": revoked });
+    format!("id: {revision}\nevent: revoked\ndata: {data}\n\n").into()
+}
+
+fn reset(revision: Option<i64>) -> Bytes {
+    let id = revision.map(|revision| format!("id: {revision}\n")).unwrap_or_default();
+    format!("{id}event: reset\ndata: {{}}\n\n").into()
+}
