@@ -170,8 +170,8 @@ impl Admin {
             let client = find(connection, client_id).await?;
             let moment = self.moment(connection).await?;
             let selection = Selection { client: Some(client.id), ..Selection::default() };
-            let revoked = revoke_grants(connection, &self.entropy, selection, moment, "client deleted").await?.len();
-            revoke_client_tokens(connection, &self.entropy, client.id, moment).await?;
+            let revoked = revoke_grants(connection, &self.entropy, selection, moment, "client deleted").await?;
+            revoke_client_tokens(connection, &self.entropy, (Some(client.id), None), moment).await?;
             grants::delete(connection, selection).await?;
             clients::delete(connection, client.id).await.map_err(|error| match error {
                 store::Error::Referred => Error::Refused(format!(

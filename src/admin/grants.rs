@@ -92,7 +92,7 @@ impl Admin {
             let moment = self.moment(connection).await?;
             let selection = select(connection, filter).await?;
             let reason = "revoked by an administrator";
-            let revoked = revoke_grants(connection, &self.entropy, selection, moment, reason).await?.len();
+            let revoked = revoke_grants(connection, &self.entropy, selection, moment, reason).await?;
             let details = json!({
                 "grant_id": filter.grant_id,
                 "username": filter.username,

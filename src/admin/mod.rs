@@ -18,6 +18,7 @@ pub mod settings;
 mod signing_algorithm;
 pub mod signing_keys;
 pub mod token;
+pub mod token_revocation;
 pub mod users;
 pub mod verifiers;
 

@@ -161,7 +161,7 @@ impl Admin {
     async fn end_grants(&self, connection: &mut Connection, user: &User, reason: &str) -> Result<usize, Error> {
         let moment = self.moment(connection).await?;
         let selection = Selection { user: Some(user.id), ..Selection::default() };
-        Ok(revoke_grants(connection, &self.entropy, selection, moment, reason).await?.len())
+        Ok(revoke_grants(connection, &self.entropy, selection, moment, reason).await?)
     }
 }
 

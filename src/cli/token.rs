@@ -1,11 +1,13 @@
-//! `signet token`: why a token is accepted or refused.
+//! `signet token`: why a token is accepted or refused, and revoking what was issued.
 
-use clap::Subcommand;
+use chrono::{DateTime, Utc};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::failure::Failure;
 use super::output::Report;
 use super::{compose, prompts};
 use crate::admin::token::inspect;
+use crate::admin::token_revocation::{Issued, RevokedTokens};
 use crate::config::Config;
 use crate::secret::Secret;
 
@@ -19,13 +21,72 @@ pub enum Command {
         #[arg(long, value_name = "URI")]
         audience: Option<String>,
     },
+    /// Revokes one token, or all that a user or a client got, or that anybody got between two times.
+    #[command(group = ArgGroup::new("which").args(["token", "user", "client", "from"]).required(true).multiple(true))]
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// Gives an access token or refresh token; `-` takes it from the first line of standard input. The whole grant of a
+    /// user's token ends.
+    #[arg(conflicts_with_all = ["user", "client", "from"])]
+    token: Option<String>,
+    /// Takes only what this user got.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Takes only what this client got, for users and for itself.
+    #[arg(long, value_name = "CLIENT_ID")]
+    client: Option<String>,
+    /// Takes only what was issued since this time, as in 2026-11-24T14:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    from: Option<DateTime<Utc>>,
+    /// Takes only what was issued up to this time; without it, up to now.
+    #[arg(long, value_name = "TIME", requires = "from")]
+    until: Option<DateTime<Utc>>,
+    /// Revokes without asking, for scripts.
+    #[arg(long)]
+    yes: bool,
 }
 
 pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
-    let Command::Inspect { token, audience } = command;
-    let presented = if token == "-" { prompts::first_line()? } else { Secret::new(token.trim()) };
+    match command {
+        Command::Inspect { token, audience } => inspection(&token, audience.as_deref(), config).await,
+        Command::Revoke(Revoke { token: Some(token), .. }) => {
+            let presented = presented(&token)?;
+            let provider = compose::provider(config).await?;
+            let done = compose::administration(&provider, "cli").revoke_presented(&provider, &presented).await?;
+            Report::done(&done, &REVOKED)
+        }
+        Command::Revoke(Revoke { token: None, user: username, client: client_id, from, until, yes }) => {
+            let admin = compose::admin(config).await?;
+            let between = from.map(|from| (from, until.unwrap_or_else(|| admin.clock.now())));
+            let issued = Issued { username, client_id, between };
+            if !yes {
+                prompts::confirm(&question(admin.plan_revocation(&issued).await?))?;
+            }
+            Report::done(&admin.revoke_issued(&issued).await?, &REVOKED)
+        }
+    }
+}
+
+const REVOKED: [&str; 2] = ["grants", "client_tokens_at_most"];
+
+fn question(planned: RevokedTokens) -> String {
+    format!(
+        "{} grant(s) end with all their tokens, and at most {} tokens that clients took for themselves. This cannot be undone",
+        planned.grants, planned.client_tokens_at_most
+    )
+}
+
+fn presented(token: &str) -> Result<Secret, Failure> {
+    if token == "-" { prompts::first_line() } else { Ok(Secret::new(token.trim())) }
+}
+
+async fn inspection(token: &str, audience: Option<&str>, config: &Config) -> Result<Report, Failure> {
+    let presented = presented(token)?;
     let provider = compose::provider(config).await?;
-    let found = inspect(&provider, &presented, audience.as_deref()).await?;
+    let found = inspect(&provider, &presented, audience).await?;
     let members = [
         ("token_type", true),
         ("active", true),

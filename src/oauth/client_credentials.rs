@@ -17,7 +17,13 @@ impl Provider {
         let settings = self.directory.settings().await?;
         // The index is from a block of this key, so this key signs, even if its successor starts in between.
         let (algorithm, kid) = self.signing_kid(&target)?;
-        let status = self.statuses.next(Taker::Client { client: client.id, algorithm, kid: &kid }).await?;
+        let taker = Taker::Client { client: client.id, algorithm, kid: &kid };
+        let mut status = self.statuses.next(taker).await?;
+        // An administrator revoked what the client had, and with it the block that this instance hands out from.
+        while self.lists.is_revoked(status) {
+            self.statuses.discard(taker, status).await;
+            status = self.statuses.next(taker).await?;
+        }
         self.issue(client, &Subject::Client { kid }, &target, (status, &settings))
     }
 }

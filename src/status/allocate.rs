@@ -27,6 +27,10 @@ const LARGEST_LEASE: i64 = 65_536;
 /// quarter of it.
 const BUSY: Duration = Duration::seconds(60);
 
+/// How long indexes are handed out from a block. Nothing has to be written for a block to be closed, nor by an instance
+/// that died: all know when the last token that carries one of its indexes was issued.
+pub const LEASE_LIFETIME: Duration = Duration::hours(6);
+
 /// One bit of one list.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct StatusIndex {
@@ -86,8 +90,8 @@ struct Lease {
 }
 
 impl Lease {
-    fn next(&mut self) -> Option<StatusIndex> {
-        if self.used == self.size {
+    fn next(&mut self, now: DateTime<Utc>) -> Option<StatusIndex> {
+        if self.used == self.size || now >= self.leased_at + LEASE_LIFETIME {
             return None;
         }
         let place = (self.offset + self.used * self.stride) % self.size;
@@ -115,37 +119,24 @@ impl Allocator {
         // Held while a new block is leased: requests of the same taker wait for it instead of each leasing one.
         let mut lease = slot.lock().await;
         let own = lease.as_mut().filter(|lease| lease.kid.as_deref() == taker.kid());
-        if let Some(index) = own.and_then(Lease::next) {
+        let now = self.clock.now();
+        if let Some(index) = own.and_then(|lease| lease.next(now)) {
             return Ok(index);
         }
-        let size = lease.as_ref().map_or(SMALLEST_LEASE, |last| self.next_size(last));
-        *lease = Some(self.lease(taker, size).await?);
-        lease.as_mut().and_then(Lease::next).ok_or_else(|| Error::Failed("an empty status lease".to_owned()))
+        let size = lease.as_ref().map_or(SMALLEST_LEASE, |last| next_size(last, now));
+        let new = lease.insert(self.lease(taker, size).await?);
+        new.next(new.leased_at).ok_or_else(|| Error::Failed("an empty status lease".to_owned()))
     }
 
-    /// Lets go of the block for grants that `index` is from: it was revoked as a whole.
-    pub async fn discard(&self, index: StatusIndex) {
-        let slot = self.slot(Taker::Grant);
+    /// Lets go of the block that `index` is from: it was revoked as a whole.
+    pub async fn discard(&self, taker: Taker<'_>, index: StatusIndex) {
+        let slot = self.slot(taker);
         let mut lease = slot.lock().await;
         lease.take_if(|lease| lease.contains(index));
     }
 
     fn slot(&self, taker: Taker<'_>) -> Slot {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(taker.slot()).or_default().clone()
-    }
-
-    fn next_size(&self, used_up: &Lease) -> i64 {
-        if used_up.used < used_up.size {
-            return used_up.size;
-        }
-        let lasted = self.clock.now() - used_up.leased_at;
-        if lasted < BUSY {
-            (used_up.size * 4).min(LARGEST_LEASE)
-        } else if lasted > BUSY * 10 {
-            (used_up.size / 4).max(SMALLEST_LEASE)
-        } else {
-            used_up.size
-        }
     }
 
     async fn lease(&self, taker: Taker<'_>, size: i64) -> Result<Lease, Error> {
@@ -176,6 +167,18 @@ impl Allocator {
         let StatusLease { kid, status_list_id: list, first_index: first, .. } = wanted;
         let (offset, stride) = (random(size), random(size / 2) * 2 + 1);
         Ok(Lease { kid, list, first, size, used: 0, offset, stride, leased_at: now })
+    }
+}
+
+/// How large the block is that follows `last`.
+fn next_size(last: &Lease, now: DateTime<Utc>) -> i64 {
+    let lasted = now - last.leased_at;
+    if lasted > BUSY * 10 {
+        (last.size / 4).max(SMALLEST_LEASE)
+    } else if lasted < BUSY && last.used == last.size {
+        (last.size * 4).min(LARGEST_LEASE)
+    } else {
+        last.size
     }
 }
 
@@ -225,7 +228,8 @@ mod tests {
         for (offset, stride) in [(0, 1), (17, 63), (63, 33)] {
             let leased_at = DateTime::<Utc>::MIN_UTC;
             let mut lease = Lease { kid: None, list: 1, first: 640, size: 64, used: 0, offset, stride, leased_at };
-            let handed_out: HashSet<i64> = std::iter::from_fn(|| lease.next()).map(|status| status.index).collect();
+            let handed_out: HashSet<i64> =
+                std::iter::from_fn(|| lease.next(leased_at)).map(|status| status.index).collect();
             assert_eq!(handed_out, (640..704).collect());
         }
     }

@@ -33,9 +33,10 @@ impl Bits {
         changed
     }
 
-    #[cfg(test)]
-    fn is_set(&self, index: usize) -> bool {
-        self.0[index / 8] & (1 << (index % 8)) != 0
+    /// Whether an index is set; one outside the list is not.
+    pub fn is_set(&self, index: i64) -> bool {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        self.0.get(index / 8).is_some_and(|byte| byte & (1 << (index % 8)) != 0)
     }
 
     pub fn compress(&self) -> StatusList {

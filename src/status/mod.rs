@@ -9,7 +9,7 @@ mod published;
 mod revoke;
 mod revoke_key;
 
-pub use allocate::{Allocator, StatusIndex, Taker};
+pub use allocate::{Allocator, LEASE_LIFETIME, StatusIndex, Taker};
 pub use feed::{Beginning, Change};
 pub use published::{ListDocument, PublishError, Published, TTL, path};
 pub use revoke::{Moment, revoke_client_tokens, revoke_grants, revoke_token};

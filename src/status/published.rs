@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::broadcast::Receiver;
 
+use super::StatusIndex;
 use super::bits::{self, Bits};
 use super::feed::{Beginning, Change, Feed};
 use crate::clock::Clock;
@@ -155,6 +156,12 @@ impl Published {
         let document = Arc::new(ListDocument { token, gzip, etag, kid: key.kid().to_owned(), made_at: now });
         list.document = Some((list.version, document.clone()));
         Ok(Some(document))
+    }
+
+    /// Whether an index is revoked, as far as this instance knows.
+    pub fn is_revoked(&self, StatusIndex { list, index }: StatusIndex) -> bool {
+        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.get(&list).is_some_and(|list| list.bits.is_set(index))
     }
 
     /// Whether there is such a list; one that another instance opened since the last reading is remembered.

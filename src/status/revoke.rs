@@ -3,12 +3,12 @@
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
-use super::StatusIndex;
+use super::{LEASE_LIFETIME, StatusIndex};
 use crate::entropy::Entropy;
-use crate::store::grants::{self, Grant, Selection};
+use crate::store::grants::{self, Selection};
 use crate::store::revisions::{self, Topic};
 use crate::store::status::{self, Revocation, StatusLease};
-use crate::store::{Connection, Error};
+use crate::store::{Connection, Error, Window};
 
 /// When something is revoked, and how long the record of it must last: until no token that carries the index can be
 /// unexpired.
@@ -18,19 +18,18 @@ pub struct Moment {
     pub retention: Duration,
 }
 
-/// Revokes every grant of the selection, and with it every token of each. Answers the grants that were live until now.
+/// Revokes every grant of the selection, and with it every token of each. Answers how many were not revoked until now.
 pub async fn revoke_grants(
     connection: &mut Connection,
     entropy: &Entropy,
     selection: Selection,
     moment: Moment,
     reason: &str,
-) -> Result<Vec<Grant>, Error> {
+) -> Result<usize, Error> {
     let revoked = grants::mark_revoked(connection, selection, moment.now, reason).await?;
-    let ranges: Vec<(i64, i64, i64)> =
-        revoked.iter().map(|grant| (grant.status_list_id, grant.status_index, grant.status_index)).collect();
+    let ranges = joined(revoked.iter().map(|(list, index)| (*list, *index, *index)).collect());
     record(connection, entropy, &ranges, moment).await?;
-    Ok(revoked)
+    Ok(revoked.len())
 }
 
 /// Revokes one token that belongs to no grant.
@@ -46,21 +45,37 @@ pub async fn revoke_token(
     record(connection, entropy, &[(token.list, token.index, token.index)], moment).await
 }
 
-/// Revokes every token that a client took for itself: one range a lease.
+/// Revokes what a client, or every client, took for itself between two times: whole blocks, for which index was handed out
+/// when is written down nowhere. So tokens of the same clients from up to [`LEASE_LIFETIME`] before and after are revoked
+/// with them. Answers the indexes in those blocks.
 pub async fn revoke_client_tokens(
     connection: &mut Connection,
     entropy: &Entropy,
-    client: Uuid,
+    (client, issued): (Option<Uuid>, Option<Window>),
     moment: Moment,
-) -> Result<(), Error> {
-    let leases = status::leases_of(connection, client).await?;
-    let ranges: Vec<(i64, i64, i64)> = leases.iter().map(range).collect();
-    record(connection, entropy, &ranges, moment).await
+) -> Result<i64, Error> {
+    let leased = issued.map(|(from, until)| (from - LEASE_LIFETIME, until));
+    let leases = status::leases_of_clients(connection, client, leased).await?;
+    record(connection, entropy, &joined(leases.iter().map(range).collect()), moment).await?;
+    Ok(leases.iter().map(|lease| lease.size).sum())
 }
 
 /// The list, the first and the last index of a block.
 pub(super) fn range(lease: &StatusLease) -> (i64, i64, i64) {
     (lease.status_list_id, lease.first_index, lease.first_index + lease.size - 1)
+}
+
+/// Ranges that follow each other in one list as one.
+pub(super) fn joined(mut ranges: Vec<(i64, i64, i64)>) -> Vec<(i64, i64, i64)> {
+    ranges.sort_unstable();
+    ranges.dedup_by(|(list, first, last), (earlier_list, _, earlier_last)| {
+        let follows = list == earlier_list && *first <= *earlier_last + 1;
+        if follows {
+            *earlier_last = (*earlier_last).max(*last);
+        }
+        follows
+    });
+    ranges
 }
 
 pub(super) async fn record(
@@ -86,4 +101,15 @@ pub(super) async fn record(
         })
         .collect();
     status::insert_revocations(connection, &rows).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_follow_each_other_are_one_range() {
+        let blocks = vec![(1, 64, 127), (2, 0, 63), (1, 0, 63), (1, 256, 319), (2, 64, 319), (1, 300, 310)];
+        assert_eq!(joined(blocks), [(1, 0, 127), (1, 256, 319), (2, 0, 319)]);
+    }
 }

@@ -15,7 +15,7 @@
 use chrono::{DateTime, Utc};
 
 use super::allocate::take_for_grants;
-use super::revoke::{Moment, range, record};
+use super::revoke::{Moment, joined, range, record};
 use crate::entropy::Entropy;
 use crate::store::{Connection, Error, Exclusive, grants, status};
 
@@ -55,19 +55,6 @@ pub async fn revoke_key_tokens(
     Ok(KeyTokens { grants: moved, ranges: ranges.len() })
 }
 
-/// Ranges that follow each other in one list as one.
-fn joined(mut ranges: Vec<(i64, i64, i64)>) -> Vec<(i64, i64, i64)> {
-    ranges.sort_unstable();
-    ranges.dedup_by(|(list, first, last), (earlier_list, _, earlier_last)| {
-        let follows = list == earlier_list && *first <= *earlier_last + 1;
-        if follows {
-            *earlier_last = (*earlier_last).max(*last);
-        }
-        follows
-    });
-    ranges
-}
-
 /// Those of sorted, separate ranges that hold one of the indexes.
 fn holding(ranges: Vec<(i64, i64, i64)>, mut indexes: Vec<(i64, i64)>) -> Vec<(i64, i64, i64)> {
     indexes.sort_unstable();
@@ -81,12 +68,6 @@ fn holding(ranges: Vec<(i64, i64, i64)>, mut indexes: Vec<(i64, i64)>) -> Vec<(i
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blocks_that_follow_each_other_are_one_range() {
-        let blocks = vec![(1, 64, 127), (2, 0, 63), (1, 0, 63), (1, 256, 319), (2, 64, 319), (1, 300, 310)];
-        assert_eq!(joined(blocks), [(1, 0, 127), (1, 256, 319), (2, 0, 319)]);
-    }
 
     #[test]
     fn a_block_is_affected_when_one_of_its_indexes_is() {

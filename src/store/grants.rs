@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::backend::on;
 use super::schema::grants;
-use super::{Bind, Connection, Error, Json, Spelled};
+use super::{Bind, Connection, Error, Json, Spelled, Window};
 use crate::protocol::scope::Scope;
 
 /// A row of `grants`.
@@ -65,6 +65,8 @@ pub struct Selection {
     pub client: Option<Uuid>,
     /// Leaves out the revoked and expired.
     pub live_at: Option<DateTime<Utc>>,
+    /// Those that may have got a token between these times: begun before the second, and last issued to since the first.
+    pub issued: Option<Window>,
 }
 
 pub async fn insert(connection: &mut Connection, grant: &Grant) -> Result<(), Error> {
@@ -100,13 +102,14 @@ pub async fn redeem(connection: &mut Connection, redemption: Redemption) -> Resu
     .optional()?)
 }
 
-/// Marks what is selected as revoked; `reason` tells an administrator why. Answers the grants that this call revoked.
+/// Marks what is selected as revoked; `reason` tells an administrator why. Answers where the grants that this call revoked
+/// have their bits: list and index.
 pub async fn mark_revoked(
     connection: &mut Connection,
     selection: Selection,
     now: DateTime<Utc>,
     reason: &str,
-) -> Result<Vec<Grant>, Error> {
+) -> Result<Vec<(i64, i64)>, Error> {
     let change = (grants::revoked_at.eq(Bind(now)), grants::revoked_reason.eq(reason));
     Ok(on!(connection, c => {
         let mut update = diesel::update(grants::table).filter(grants::revoked_at.is_null()).into_boxed();
@@ -119,7 +122,11 @@ pub async fn mark_revoked(
         if let Some(client) = selection.client {
             update = update.filter(grants::client_id.eq(Bind(client)));
         }
-        update.set(change).returning(Grant::as_returning()).get_results(c)
+        if let Some((from, until)) = selection.issued {
+            let since = grants::created_at.ge(Bind(from)).or(grants::rotated_at.ge(Bind(from)));
+            update = update.filter(grants::created_at.le(Bind(until))).filter(since);
+        }
+        update.set(change).returning((grants::status_list_id, grants::status_index)).get_results(c)
     })?)
 }
 
@@ -136,6 +143,24 @@ pub async fn issued_since(connection: &mut Connection, since: DateTime<Utc>) -> 
         .filter(issued)
         .select((grants::status_list_id, grants::status_index));
     Ok(on!(connection, c => query.load(c))?)
+}
+
+/// How many of the selection are not revoked.
+pub async fn count_unrevoked(connection: &mut Connection, selection: Selection) -> Result<i64, Error> {
+    Ok(on!(connection, c => {
+        let mut query = grants::table.filter(grants::revoked_at.is_null()).count().into_boxed();
+        if let Some(user) = selection.user {
+            query = query.filter(grants::user_id.eq(Bind(user)));
+        }
+        if let Some(client) = selection.client {
+            query = query.filter(grants::client_id.eq(Bind(client)));
+        }
+        if let Some((from, until)) = selection.issued {
+            let since = grants::created_at.ge(Bind(from)).or(grants::rotated_at.ge(Bind(from)));
+            query = query.filter(grants::created_at.le(Bind(until))).filter(since);
+        }
+        query.get_result(c)
+    })?)
 }
 
 /// How many grants got an access token since `since` and are not revoked.

@@ -26,6 +26,9 @@ pub mod users;
 use backend::Bind;
 pub use backend::{Connection, Database, Exclusive, Json, Notices, Spelled, Store};
 
+/// From the first time to the second, both included.
+pub type Window = (chrono::DateTime<chrono::Utc>, chrono::DateTime<chrono::Utc>);
+
 /// What went wrong in the database.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::backend::{insert_all, on};
 use super::schema::{revocations, status_leases, status_lists};
-use super::{Bind, Connection, Error};
+use super::{Bind, Connection, Error, Window};
 
 /// A row of `status_lists`.
 #[derive(Clone, Copy, Debug, Hash, Insertable, PartialEq, Queryable, Selectable)]
@@ -97,10 +97,22 @@ pub async fn insert_lease(connection: &mut Connection, lease: &StatusLease) -> R
     Ok(())
 }
 
-pub async fn leases_of(connection: &mut Connection, client: Uuid) -> Result<Vec<StatusLease>, Error> {
-    Ok(
-        on!(connection, c => status_leases::table.filter(status_leases::client_id.eq(Bind(client))).select(StatusLease::as_select()).load(c))?,
-    )
+/// The blocks that a client, or any client, takes its own tokens' indexes from; those leased between two times.
+pub async fn leases_of_clients(
+    connection: &mut Connection,
+    client: Option<Uuid>,
+    leased: Option<Window>,
+) -> Result<Vec<StatusLease>, Error> {
+    Ok(on!(connection, c => {
+        let mut query = status_leases::table.filter(status_leases::client_id.is_not_null()).into_boxed();
+        if let Some(client) = client {
+            query = query.filter(status_leases::client_id.eq(Bind(client)));
+        }
+        if let Some((from, until)) = leased {
+            query = query.filter(status_leases::leased_at.ge(Bind(from))).filter(status_leases::leased_at.le(Bind(until)));
+        }
+        query.select(StatusLease::as_select()).load(c)
+    })?)
 }
 
 /// The blocks of tokens that were signed with the key, and those of clients from before the key was recorded.

@@ -29,7 +29,7 @@ async fn client_key(app: &App, client_id: &str) -> Uuid {
 /// The client's leases in the order of their making.
 async fn leases(app: &App, client: Uuid) -> Vec<StatusLease> {
     let mut connection = app.provider.store.reading().await.unwrap();
-    let mut leases = status::leases_of(&mut connection, client).await.unwrap();
+    let mut leases = status::leases_of_clients(&mut connection, Some(client), None).await.unwrap();
     leases.sort_by_key(|lease| (lease.status_list_id, lease.first_index));
     leases
 }
