@@ -1,6 +1,6 @@
 # Everything that is done to this repository by hand or by CI. `make` lists the targets.
 
-.PHONY: help run test check examples fmt bench
+.PHONY: help run test check examples vectors fmt bench
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -11,21 +11,27 @@ run: ## build, and run a server for development
 
 test: ## run every test, on SQLite and on PostgreSQL (whose server binaries are installed where possible)
 	./scripts/postgres-binaries.sh
-	cargo test --workspace --no-fail-fast
+	cargo test --workspace --all-features --no-fail-fast
 
 check: ## formatting, lints, documentation, dependencies, and that every migration can be undone
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	cargo clippy --workspace --all-features --all-targets -- -D warnings
+	cargo clippy -p signet-verifier --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 	./scripts/check-dependencies.sh
 	cargo test --test api migrations
 
 examples: ## run the example clients against `signet dev` and the example API
 	./examples/clients/run.sh
 
+vectors: ## hold verifiers in three languages to the test vectors
+	cargo test -p signet-verifier --all-features --test vectors
+	./scripts/check-vectors.sh
+
 fmt: ## format the sources
 	cargo fmt --all
 
-bench: ## measure a release server on PostgreSQL and SQLite, and signing alone
+bench: ## measure a release server on PostgreSQL and SQLite, and signing and verifying alone
 	cargo bench --bench signing
 	cargo bench --bench load
+	cargo bench -p signet-verifier --bench verify

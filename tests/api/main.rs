@@ -39,4 +39,5 @@ mod support;
 mod token_revocation;
 mod unavailable;
 mod users;
+mod verifier;
 mod verifiers;

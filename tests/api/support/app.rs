@@ -226,7 +226,10 @@ pub async fn provider(config: &Config, clock: &Clock, seed: u64) -> Arc<Provider
 
 /// Serves on a free port of this machine.
 pub fn listen(provider: &Arc<Provider>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listen_on(provider, TcpListener::bind("127.0.0.1:0").unwrap())
+}
+
+fn listen_on(provider: &Arc<Provider>, listener: TcpListener) -> String {
     let limits = Limits { workers: 2, drain: Duration::from_secs(1), arrival: Duration::from_secs(15) };
     let listening = http::listen(provider, listener, None, limits).unwrap();
     let base = format!("http://{}", listening.address);

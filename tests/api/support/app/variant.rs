@@ -1,5 +1,6 @@
 //! Further instances on the database of an [`App`] that differ from it: in issuer, clock, hash parameters or settings.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use signet::cli::compose::{self, Surroundings};
@@ -8,7 +9,7 @@ use signet::config::{Config, DatabaseUrl};
 use signet::entropy::Entropy;
 use signet::password::Parameters;
 
-use super::{App, ISSUER, listen};
+use super::{App, ISSUER, listen_on};
 
 /// What is not as in the [`App`] itself.
 pub struct Variant<'a> {
@@ -30,6 +31,17 @@ impl Default for Variant<'_> {
 impl App {
     /// An instance on the same database. With a skew its clock is another one, which [`App::advance`] does not move.
     pub async fn variant(&self, variant: Variant<'_>) -> Self {
+        self.variant_on(TcpListener::bind("127.0.0.1:0").unwrap(), variant).await
+    }
+
+    /// An instance that is found at the address that its issuer names.
+    pub async fn at_its_own_address(&self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        self.variant_on(listener, Variant { issuer: &issuer, ..Variant::default() }).await
+    }
+
+    async fn variant_on(&self, listener: TcpListener, variant: Variant<'_>) -> Self {
         let clock = if variant.skew == 0 {
             self.clock.clone()
         } else {
@@ -44,7 +56,7 @@ impl App {
         let issuer = variant.issuer.parse().unwrap();
         let provider = Arc::new(compose::instance(&config, issuer, surroundings).await.unwrap());
         Self {
-            base: listen(&provider),
+            base: listen_on(&provider, listener),
             provider,
             clock,
             secret: self.secret.clone(),
