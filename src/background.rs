@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::oauth::Provider;
+use crate::oauth::purge::Purge;
 use crate::store::Notices;
 
 /// How often the revision counters are read when no notice comes. Well inside the bound within which what is held in
@@ -19,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// do not break for a quarter of an hour.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether a key is due. The publication period is far longer.
+/// How often it is looked whether a key is due, and what has ended. The publication period is far longer.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 
 /// How often the fetches of the key set are written down.
@@ -77,9 +78,11 @@ async fn listen(provider: &Provider, noticed: &Notify) {
     }
 }
 
-/// Rotates and purges signing keys as time asks for it. Every instance runs this; the database lets one do the work.
+/// Rotates and purges signing keys as time asks for it, and removes what has ended. Every instance runs this; the database
+/// lets one do the work.
 pub async fn maintain(provider: Arc<Provider>) {
     let mut looked_at = provider.clock.now();
+    let mut purge = Purge::new(provider.store.clone(), provider.clock.clone());
     loop {
         tokio::time::sleep(MAINTENANCE).await;
         match provider.keys.maintain().await {
@@ -94,6 +97,11 @@ pub async fn maintain(provider: Arc<Provider>) {
         match provider.warn_of_activations(looked_at, now).await {
             Ok(_) => looked_at = now,
             Err(error) => tracing::error!(%error, "which verifiers know the new signing key could not be looked up"),
+        }
+        match purge.round().await {
+            Ok(purged) if purged.rows() > 0 => tracing::info!(?purged, "what has ended was removed"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "what has ended could not be removed: it is tried again in a minute"),
         }
     }
 }

@@ -224,6 +224,31 @@ fn what_cannot_be_is_misuse_and_what_may_not_be_is_refused() {
 }
 
 #[test]
+fn the_grant_limit_is_set_for_all_or_for_one_client_and_shown() {
+    let desk = Desk::new();
+    desk.create_api();
+    assert_eq!(desk.json(&["settings", "show"])["grant_limit"], 100);
+    assert_eq!(desk.json(&["settings", "set", "--grant-limit", "20"])["grant_limit"], 20);
+    assert_says(&desk.refused(2, &["settings", "set", "--grant-limit", "0"]), &["grant_limit must be from 1 to 10000"]);
+    let create = ["client", "create", "erp", "--audience", API, "--grant-type", "password", "--grant-limit", "5"];
+    assert_eq!(desk.json(&create)["grant_limit"], 5);
+    assert_says(&desk.run(&["client", "show", "erp"]).stdout, &["grant_limit                 5\n"]);
+    let update = |value| desk.json(&["client", "update", "erp", "--grant-limit", value])["grant_limit"].clone();
+    assert_eq!((update("7"), update("default")), (7.into(), Value::Null));
+    assert_says(&desk.refused(2, &["client", "update", "erp", "--grant-limit", "many"]), &["is not a number"]);
+}
+
+#[test]
+fn a_purge_says_how_many_rows_of_which_table_it_removed() {
+    let desk = Desk::new();
+    let nothing = serde_json::json!({
+        "grants": 0, "revocations": 0, "status_leases": 0, "status_lists": 0, "key_set_fetches": 0
+    });
+    assert_eq!(desk.json(&["purge"]), nothing);
+    assert_says(&desk.run(&["purge"]).stdout, &["grants           0\n", "key_set_fetches  0"]);
+}
+
+#[test]
 fn keys_rotate_and_a_token_that_does_not_hold_says_why() {
     let desk = Desk::new();
     desk.create_api();

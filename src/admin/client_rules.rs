@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::lifetime::{self, LEEWAY, spelled};
-use super::{Error, resource_servers};
+use super::{Error, grants, resource_servers};
 use crate::protocol::client::{AuthMethod, GrantType};
 use crate::protocol::scope::Scope;
 use crate::store::Connection;
@@ -50,6 +50,7 @@ pub(super) fn check(client: &Client, servers: &[ResourceServer], settings: &Sett
     }
     notes.extend(check_access_token_lifetime(client.access_token_lifetime, settings)?);
     check_refresh_lifetimes(client, settings)?;
+    client.grant_limit.map_or(Ok(()), grants::check_limit)?;
     Ok(notes)
 }
 
@@ -160,6 +161,7 @@ mod tests {
             refresh_absolute_lifetime: None,
             created_at: DateTime::UNIX_EPOCH,
             disabled_at: None,
+            grant_limit: None,
         }
     }
 

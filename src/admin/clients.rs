@@ -16,7 +16,7 @@ use crate::store::{self, Connection, Json, Spelled, resource_servers, settings};
 
 const KIND: &str = "client";
 
-/// Lifetimes are in seconds; an absent one is the default of the settings.
+/// Lifetimes are in seconds; what is absent is as the settings have it.
 #[derive(Clone, Debug)]
 pub struct NewClient {
     pub client_id: String,
@@ -30,6 +30,7 @@ pub struct NewClient {
     pub access_token_lifetime: Option<i64>,
     pub refresh_idle_lifetime: Option<i64>,
     pub refresh_absolute_lifetime: Option<i64>,
+    pub grant_limit: Option<i64>,
 }
 
 /// What is absent stays as it is.
@@ -42,6 +43,7 @@ pub struct ClientChange {
     pub access_token_lifetime: Option<Choice<i64>>,
     pub refresh_idle_lifetime: Option<Choice<i64>>,
     pub refresh_absolute_lifetime: Option<Choice<i64>>,
+    pub grant_limit: Option<Choice<i64>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -54,6 +56,8 @@ pub struct ClientView {
     pub access_token_lifetime: Option<i64>,
     pub refresh_idle_lifetime: Option<i64>,
     pub refresh_absolute_lifetime: Option<i64>,
+    /// How many live grants a user may have at it.
+    pub grant_limit: Option<i64>,
     pub created_at: DateTime<Utc>,
     pub disabled_at: Option<DateTime<Utc>>,
 }
@@ -69,6 +73,7 @@ impl From<Client> for ClientView {
             access_token_lifetime: client.access_token_lifetime,
             refresh_idle_lifetime: client.refresh_idle_lifetime,
             refresh_absolute_lifetime: client.refresh_absolute_lifetime,
+            grant_limit: client.grant_limit,
             created_at: client.created_at,
             disabled_at: client.disabled_at,
         }
@@ -93,6 +98,7 @@ impl Admin {
             refresh_absolute_lifetime: new.refresh_absolute_lifetime,
             created_at: now,
             disabled_at: None,
+            grant_limit: new.grant_limit,
         };
         let created = async |connection: &mut Connection| {
             if resource_servers::find(connection, &client.client_id).await?.is_some() {
@@ -225,6 +231,7 @@ fn apply(mut client: Client, change: ClientChange) -> Result<Client, Error> {
         (&mut client.access_token_lifetime, change.access_token_lifetime),
         (&mut client.refresh_idle_lifetime, change.refresh_idle_lifetime),
         (&mut client.refresh_absolute_lifetime, change.refresh_absolute_lifetime),
+        (&mut client.grant_limit, change.grant_limit),
     ] {
         if let Some(choice) = choice {
             *own = choice.into_option();

@@ -61,6 +61,18 @@ impl GrantState {
     }
 }
 
+/// Most live grants that a user may be allowed at a client: what a login may have to count.
+const HIGHEST_LIMIT: i64 = 10_000;
+
+/// # Errors
+/// When so many live grants are not sensible.
+pub(super) fn check_limit(limit: i64) -> Result<(), Error> {
+    if (1..=HIGHEST_LIMIT).contains(&limit) {
+        return Ok(());
+    }
+    Err(Error::invalid("grant_limit", format!("must be from 1 to {HIGHEST_LIMIT}")))
+}
+
 /// What a revocation came to.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Revoked {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::audit::differences;
 use super::lifetime::{self, LEEWAY, spelled};
-use super::{Admin, Done, Error, every};
+use super::{Admin, Done, Error, every, grants};
 use crate::store::revisions::{self, Topic};
 use crate::store::settings::{self, Settings};
 use crate::store::{Connection, clients, resource_servers};
@@ -18,7 +18,7 @@ const PUBLICATION_MARGIN: i64 = 60;
 /// The longest time for which a used refresh token is taken for a retry: afterwards a thief's use must be noticed.
 const LONGEST_RETRY_WINDOW: i64 = 5 * 60;
 
-/// What is absent stays as it is. Seconds, each.
+/// What is absent stays as it is. Seconds, but for the limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SettingsChange {
     pub access_token_lifetime: Option<i64>,
@@ -29,6 +29,7 @@ pub struct SettingsChange {
     pub key_publication_period: Option<i64>,
     pub key_retention: Option<i64>,
     pub jwks_max_age: Option<i64>,
+    pub grant_limit: Option<i64>,
 }
 
 impl Admin {
@@ -106,6 +107,10 @@ fn apply(mut settings: Settings, change: SettingsChange) -> Result<Settings, Err
             lifetime::check(field, seconds)?;
             *value = seconds;
         }
+    }
+    if let Some(limit) = change.grant_limit {
+        grants::check_limit(limit)?;
+        settings.grant_limit = limit;
     }
     Ok(settings)
 }

@@ -128,6 +128,7 @@ fn client(client_id: &str) -> NewClient {
         access_token_lifetime: None,
         refresh_idle_lifetime: None,
         refresh_absolute_lifetime: None,
+        grant_limit: None,
     }
 }
 

@@ -5,13 +5,13 @@ use clap::{Args, Subcommand};
 use super::compose;
 use super::failure::Failure;
 use super::output::Report;
-use super::value::{method_or_default, scope, seconds, seconds_or_default};
+use super::value::{method_or_default, number_or_default, scope, seconds, seconds_or_default};
 use crate::admin::clients::{ClientChange, ClientView, NewClient};
 use crate::admin::{Choice, every};
 use crate::config::Config;
 use crate::protocol::client::{AuthMethod, GrantType};
 
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "client_id",
     "token_endpoint_auth_method",
     "grant_types",
@@ -20,11 +20,12 @@ const MEMBERS: [&str; 10] = [
     "access_token_lifetime",
     "refresh_idle_lifetime",
     "refresh_absolute_lifetime",
+    "grant_limit",
     "created_at",
     "disabled_at",
 ];
-const DETAILS: [&str; 11] = {
-    let mut all = ["client_secrets"; 11];
+const DETAILS: [&str; 12] = {
+    let mut all = ["client_secrets"; 12];
     let mut at = 0;
     while at < MEMBERS.len() {
         all[at] = MEMBERS[at];
@@ -94,6 +95,9 @@ pub struct Create {
     /// Lets a grant end after so long in any case.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     refresh_absolute_lifetime: Option<i64>,
+    /// Lets a user have so many live grants at the client: one more login ends the oldest.
+    #[arg(long, value_name = "NUMBER")]
+    grant_limit: Option<i64>,
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +125,9 @@ pub struct Update {
     /// Lets a grant end after so long in any case, or with `default` as the settings have it.
     #[arg(long, value_name = "DURATION", value_parser = seconds_or_default)]
     refresh_absolute_lifetime: Option<Choice<i64>>,
+    /// Lets a user have so many live grants at the client, or with `default` as many as the settings have it.
+    #[arg(long, value_name = "NUMBER", value_parser = number_or_default)]
+    grant_limit: Option<Choice<i64>>,
 }
 
 impl Create {
@@ -134,6 +141,7 @@ impl Create {
             access_token_lifetime: self.access_token_lifetime,
             refresh_idle_lifetime: self.refresh_idle_lifetime,
             refresh_absolute_lifetime: self.refresh_absolute_lifetime,
+            grant_limit: self.grant_limit,
         })
     }
 }
@@ -148,6 +156,7 @@ impl Update {
             access_token_lifetime: self.access_token_lifetime,
             refresh_idle_lifetime: self.refresh_idle_lifetime,
             refresh_absolute_lifetime: self.refresh_absolute_lifetime,
+            grant_limit: self.grant_limit,
         };
         Ok((self.named.client_id, change))
     }

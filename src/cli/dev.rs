@@ -86,6 +86,7 @@ async fn demo(admin: &Admin, file: &Path) -> Result<Option<Demo>, Failure> {
             access_token_lifetime: None,
             refresh_idle_lifetime: None,
             refresh_absolute_lifetime: None,
+            grant_limit: None,
         })
         .await?;
     let password = Secret::generate("", &admin.entropy);

@@ -20,6 +20,7 @@ mod passphrase;
 mod private_file;
 mod progress;
 mod prompts;
+mod purge;
 mod resource_server;
 mod serve;
 mod settings;
@@ -71,6 +72,8 @@ enum Command {
     Database(database::Command),
     /// Checks settings, database, master key, signing keys, clock and whether the issuer can be reached.
     Doctor,
+    /// Removes grants, revocations, leases, status lists and verifiers that have ended, as serving instances do all the time.
+    Purge,
     /// Manages users, who log in with a password.
     #[command(subcommand)]
     User(user::Command),
@@ -89,7 +92,7 @@ enum Command {
     /// Explains tokens (RFC 9068, RFC 7662).
     #[command(subcommand)]
     Token(token::Command),
-    /// Shows and changes the settings that hold at run time: lifetimes and key rotation.
+    /// Shows and changes the settings that hold at run time: lifetimes, limits and key rotation.
     #[command(subcommand)]
     Settings(settings::Command),
     /// Makes and replaces the master key, which seals every other secret in the database.
@@ -135,6 +138,7 @@ fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
             Command::Migrate => database::migrate(&config).await,
             Command::Database(command) => database::run(command, &config).await,
             Command::Doctor => doctor::run(&config).await,
+            Command::Purge => purge::run(&config).await,
             Command::User(command) => user::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
             Command::ResourceServer(command) => resource_server::run(command, &config).await,

@@ -9,11 +9,12 @@ use super::value::seconds;
 use crate::admin::settings::SettingsChange;
 use crate::config::Config;
 
-const MEMBERS: [&str; 8] = [
+const MEMBERS: [&str; 9] = [
     "access_token_lifetime",
     "refresh_idle_lifetime",
     "refresh_absolute_lifetime",
     "retry_window",
+    "grant_limit",
     "key_rotation_interval",
     "key_publication_period",
     "key_retention",
@@ -43,6 +44,9 @@ pub struct Set {
     /// Sets how long after its use a refresh token gets the same successor again, at most 5m.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     retry_window: Option<i64>,
+    /// Sets how many live grants a user may have at a client, at most 10000: one more login ends the oldest.
+    #[arg(long, value_name = "NUMBER")]
+    grant_limit: Option<i64>,
     /// Sets how long each signing key signs before the next one does.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     key_rotation_interval: Option<i64>,
@@ -71,6 +75,7 @@ pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
                 key_publication_period: set.key_publication_period,
                 key_retention: set.key_retention,
                 jwks_max_age: set.jwks_max_age,
+                grant_limit: set.grant_limit,
             };
             Report::done(&admin.change_settings(change).await?, &MEMBERS)
         }

@@ -20,6 +20,14 @@ pub fn seconds_or_default(text: &str) -> Result<Choice<i64>, String> {
     if text == DEFAULT { Ok(Choice::Default) } else { seconds(text).map(Choice::Own) }
 }
 
+pub fn number_or_default(text: &str) -> Result<Choice<i64>, String> {
+    if text == DEFAULT {
+        Ok(Choice::Default)
+    } else {
+        text.parse().map(Choice::Own).map_err(|_| "is not a number".to_owned())
+    }
+}
+
 pub fn method_or_default(text: &str) -> Result<Choice<AuthMethod>, String> {
     if text == DEFAULT {
         return Ok(Choice::Default);

@@ -22,6 +22,25 @@ Every setting is an environment variable and a key of a TOML file: `SIGNET_LISTE
 
 ";
 
+const CONCLUSION: &str = "
+## Settings that hold for all instances
+
+What all instances must agree on is in the database. `signet settings show` prints it, and `signet settings set` changes
+it while they run; what contradicts is refused, with the numbers. A client may have its own value of those marked with *
+(`signet client update CLIENT_ID --grant-limit 20`, or `default`), which `signet client show` prints.
+
+| setting | what it is | value | default |
+|---|---|---|---|
+| `access_token_lifetime` * | How long an access token lives; of client, API and this the shortest counts. | `1s` to `3650d` | `10m` |
+| `refresh_idle_lifetime` * | How long a grant lives without a refresh. | as above | `14d` |
+| `refresh_absolute_lifetime` * | How long a grant lives in any case. | as above | `90d` |
+| `grant_limit` * | How many live grants one user may have at one client. One more login ends the oldest, with its tokens and an audit event (`grant.evict`). | 1 to 10000 | 100 |
+| `retry_window` | How long a used refresh token gets the same successor again. | `0s` to `5m` | `30s` |
+| `key_rotation_interval`, `key_publication_period`, `key_retention`, `jwks_max_age` | See [keys.md](keys.md). | | |
+
+What is kept how long, and which of these settings rules it, is in [retention.md](retention.md).
+";
+
 impl Config {
     /// The page `docs/configuration.md`.
     pub fn reference() -> String {
@@ -37,6 +56,7 @@ impl Config {
             let doc = entry.doc;
             writeln!(page, "| {names} | {doc} | {expected} | {default} |").expect("a String takes all");
         }
+        page.push_str(CONCLUSION);
         page
     }
 

@@ -11,6 +11,7 @@ pub mod introspect;
 mod issue;
 pub mod key_set_fetches;
 mod password;
+pub mod purge;
 mod refresh_token;
 pub mod revoke;
 mod target;

@@ -2,6 +2,7 @@
 //! systems. It is here for those that live on it, off for every client that does not list it.
 
 use chrono::Duration;
+use serde_json::json;
 
 use super::client_authentication::AuthenticatedClient;
 use super::issue::{self, Subject};
@@ -12,7 +13,8 @@ use crate::protocol::client::GrantType;
 use crate::protocol::token::{Requested, TokenResponse};
 use crate::protocol::username;
 use crate::secret::Secret;
-use crate::status::Taker;
+use crate::status::{Moment, Taker, evict_grants};
+use crate::store::audit_events::{self, AuditEvent};
 use crate::store::clients::Client;
 use crate::store::grants::{self, Grant};
 use crate::store::settings::Settings;
@@ -34,7 +36,7 @@ impl Provider {
         let settings = self.directory.settings().await?;
         let user = self.log_in(presented_name, presented_password, origin).await?;
 
-        let grant = self.new_grant(client, &user, (&target, requested), &settings).await?;
+        let grant = self.new_grant(client, &user, (&target, requested), (&settings, origin)).await?;
         let refreshes = client.grant_types.0.contains(&GrantType::RefreshToken);
         let refresh_token = refreshes.then(|| self.secrets.refresh_token(grant.id, grant.generation));
         let subject = Subject::Grant {
@@ -71,7 +73,7 @@ impl Provider {
         client: &Client,
         user: &User,
         (target, requested): (&Target, &Requested),
-        settings: &Settings,
+        (settings, origin): (&Settings, &Origin),
     ) -> Result<Grant, Error> {
         let now = self.clock.now();
         let seconds = |own: Option<i64>, default| Duration::seconds(own.unwrap_or(default));
@@ -116,6 +118,7 @@ impl Provider {
                 if revoked_at(connection, status.list, status.index).await?.is_some() {
                     return Err(NotAdded::Index);
                 }
+                self.evict(connection, (client, user), &grant, (settings, origin)).await?;
                 Ok(true)
             };
             match self.store.transaction(approved).await {
@@ -128,6 +131,35 @@ impl Provider {
                 Err(NotAdded::Store(error)) => return Err(error.into()),
             }
         }
+    }
+
+    /// Ends the user's oldest grants at the client where the new one is one too many. The transaction has written the
+    /// user's row, so that of logins at the same time each finds the grants of those before it.
+    async fn evict(
+        &self,
+        connection: &mut Connection,
+        (client, user): (&Client, &User),
+        newest: &Grant,
+        (settings, origin): (&Settings, &Origin),
+    ) -> Result<(), store::Error> {
+        let now = newest.created_at;
+        let limit = client.grant_limit.unwrap_or(settings.grant_limit);
+        let moment = Moment { now, retention: settings.retention_at(now) };
+        let evicted = evict_grants(connection, &self.entropy, (newest, limit), moment).await?;
+        if evicted == 0 {
+            return Ok(());
+        }
+        let event = AuditEvent {
+            id: self.entropy.ordered_uuid(now),
+            at: now,
+            actor: format!("client:{}", client.client_id),
+            action: "grant.evict".to_owned(),
+            target: format!("user:{}", user.username),
+            details: Json(json!({ "grants_revoked": evicted, "grant_limit": limit, "grant_id": newest.id })),
+            address: origin.address.map(|address| address.to_string()),
+            request_id: origin.request_id.clone(),
+        };
+        audit_events::insert(connection, &event).await
     }
 }
 

@@ -107,6 +107,9 @@ impl Published {
         let revoked = status::revocations_behind(&mut connection, behind, self.clock.now()).await?;
         drop(connection);
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that were purged. One that was opened since `known` was read stays.
+        let newest = known.last().map_or(0, |list| list.id);
+        lists.retain(|id, _| *id > newest || known.iter().any(|list| list.id == *id));
         for list in known {
             lists.entry(list.id).or_insert_with(|| List::new(&list));
         }

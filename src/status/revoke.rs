@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{LEASE_LIFETIME, StatusIndex};
 use crate::entropy::Entropy;
-use crate::store::grants::{self, Selection};
+use crate::store::grants::{self, Grant, Selection};
 use crate::store::revisions::{self, Topic};
 use crate::store::status::{self, Revocation, StatusLease};
 use crate::store::{Connection, Error, Window};
@@ -27,9 +27,25 @@ pub async fn revoke_grants(
     reason: &str,
 ) -> Result<usize, Error> {
     let revoked = grants::mark_revoked(connection, selection, moment.now, reason).await?;
-    let ranges = joined(revoked.iter().map(|(list, index)| (*list, *index, *index)).collect());
-    record(connection, entropy, &ranges, moment).await?;
+    record(connection, entropy, &places(&revoked), moment).await?;
     Ok(revoked.len())
+}
+
+/// Revokes the oldest live grants of a user at a client beyond `limit`, of which `newest` is one. Answers how many.
+pub async fn evict_grants(
+    connection: &mut Connection,
+    entropy: &Entropy,
+    (newest, limit): (&Grant, i64),
+    moment: Moment,
+) -> Result<usize, Error> {
+    let evicted = grants::evict(connection, newest, limit, moment.now).await?;
+    record(connection, entropy, &places(&evicted), moment).await?;
+    Ok(evicted.len())
+}
+
+/// The indexes of grants, as ranges.
+fn places(grants: &[(i64, i64)]) -> Vec<(i64, i64, i64)> {
+    joined(grants.iter().map(|(list, index)| (*list, *index, *index)).collect())
 }
 
 /// Revokes one token that belongs to no grant.

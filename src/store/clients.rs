@@ -11,7 +11,7 @@ use super::{Bind, Connection, Error, Json, Spelled};
 use crate::protocol::client::{AuthMethod, GrantType};
 use crate::protocol::scope::Scope;
 
-/// A row of `clients`. Lifetimes are in seconds; an absent one is the default of the settings.
+/// A row of `clients`. Lifetimes are in seconds. What is absent is as the settings have it.
 #[derive(Clone, Debug, Hash, Insertable, PartialEq, Queryable, Selectable, AsChangeset)]
 #[diesel(table_name = clients, treat_none_as_null = true)]
 pub struct Client {
@@ -31,6 +31,8 @@ pub struct Client {
     pub created_at: DateTime<Utc>,
     #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
     pub disabled_at: Option<DateTime<Utc>>,
+    /// See [`Settings::grant_limit`](super::settings::Settings::grant_limit).
+    pub grant_limit: Option<i64>,
 }
 
 /// A row of `client_secrets`. It has no `Debug`, for it holds the secret's hash.

@@ -95,6 +95,7 @@ rows! {
         access_token_lifetime: Option<i64>,
         refresh_idle_lifetime: Option<i64>,
         refresh_absolute_lifetime: Option<i64>,
+        grant_limit: Option<i64>,
         created_at: DateTime<Utc>,
         disabled_at: Option<DateTime<Utc>>,
     }
@@ -179,6 +180,7 @@ rows! {
         former_key_retention: Option<i64>,
         former_key_retention_until: Option<DateTime<Utc>>,
         former_key_sets_until: Option<DateTime<Utc>>,
+        grant_limit: i64,
     }
     AuditEvents: "AuditEvent" as AuditEventLine {
         id: Uuid,

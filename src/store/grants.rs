@@ -130,6 +130,32 @@ pub async fn mark_revoked(
     })?)
 }
 
+/// Revokes the oldest live grants that the user of `newest` has at its client, so that `limit` are left, it among them.
+/// Answers them. For a transaction that has locked the user's row, so that logins are counted one after the other.
+pub async fn evict(
+    connection: &mut Connection,
+    newest: &Grant,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<(i64, i64)>, Error> {
+    let others = diesel::alias!(grants as others);
+    let beyond = others
+        .filter(others.field(grants::user_id).eq(Bind(newest.user_id)))
+        .filter(others.field(grants::client_id).eq(Bind(newest.client_id)))
+        .filter(others.field(grants::revoked_at).is_null())
+        .filter(others.field(grants::idle_expires_at).gt(Bind(now)))
+        .filter(others.field(grants::expires_at).gt(Bind(now)))
+        // Whatever the clock of the instance that made them: the login that is going on is not the one that ends.
+        .filter(others.field(grants::id).ne(Bind(newest.id)))
+        .order((others.field(grants::created_at).desc(), others.field(grants::id).desc()))
+        .offset(limit - 1)
+        .select(others.field(grants::id));
+    let change = (grants::revoked_at.eq(Bind(now)), grants::revoked_reason.eq("evicted"));
+    let evicted = grants::table.filter(grants::id.eq_any(beyond)).filter(grants::revoked_at.is_null());
+    Ok(on!(connection, c => diesel::update(evicted).set(change)
+        .returning((grants::status_list_id, grants::status_index)).get_results(c))?)
+}
+
 /// Keeps everybody else from adding or changing a grant until the transaction ends.
 pub async fn hold(connection: &mut Connection) -> Result<(), Error> {
     connection.exclude_writers("grants").await

@@ -12,6 +12,7 @@ mod export;
 pub mod grants;
 pub mod key_set_fetches;
 pub mod migrations;
+pub mod purge;
 pub mod resource_servers;
 pub mod revisions;
 mod schema;

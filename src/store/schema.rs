@@ -56,6 +56,7 @@ tables! {
         refresh_absolute_lifetime -> Nullable<BigInt>,
         created_at -> DbTime,
         disabled_at -> Nullable<DbTime>,
+        grant_limit -> Nullable<BigInt>,
     }
     client_secrets (id) {
         id -> DbUuid,
@@ -133,6 +134,7 @@ tables! {
         former_key_retention -> Nullable<BigInt>,
         former_key_retention_until -> Nullable<DbTime>,
         former_key_sets_until -> Nullable<DbTime>,
+        grant_limit -> BigInt,
     }
     key_set_fetches (verifier) {
         verifier -> Text,

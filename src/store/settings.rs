@@ -8,7 +8,7 @@ use super::backend::on;
 use super::schema::settings;
 use super::{Bind, Connection, Error};
 
-/// The row of `settings`. Every number is in seconds.
+/// The row of `settings`. Every number but `grant_limit` is in seconds.
 #[derive(Clone, Copy, Debug, Eq, Hash, Insertable, PartialEq, Queryable, Selectable, AsChangeset, serde::Serialize)]
 #[diesel(table_name = settings, treat_none_as_null = true)]
 pub struct Settings {
@@ -40,6 +40,8 @@ pub struct Settings {
     #[serde(skip)]
     #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
     pub former_key_sets_until: Option<DateTime<Utc>>,
+    /// How many live grants a user may have at a client that says nothing else: one more login ends the oldest.
+    pub grant_limit: i64,
 }
 
 impl Settings {

@@ -28,6 +28,7 @@ on_both! {
             access_token_lifetime: None,
             refresh_idle_lifetime: None,
             refresh_absolute_lifetime: None,
+            grant_limit: None,
         };
         app.admin().create_client(new).await.unwrap();
         let form = [("grant_type", "client_credentials"), ("client_id", "public")];

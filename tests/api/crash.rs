@@ -87,7 +87,7 @@ impl World {
 }
 
 /// Registers an API, a client and a user; answers the client's secret.
-async fn register(program: &Program) -> String {
+pub async fn register(program: &Program) -> String {
     let admin = compose::admin(&program.config()).await.unwrap();
     let api = NewResourceServer {
         audience: API.to_owned(),
@@ -105,6 +105,7 @@ async fn register(program: &Program) -> String {
         access_token_lifetime: None,
         refresh_idle_lifetime: None,
         refresh_absolute_lifetime: None,
+        grant_limit: None,
     };
     let secret = admin.create_client(client).await.unwrap().client_secret.unwrap();
     let user = NewUser { username: "alice".to_owned(), email: None, password: Secret::new(PASSWORD) };

@@ -116,6 +116,18 @@ on_both! {
         assert_eq!(sizes(&app, client).await, [64, 256, 256, 64, 64], "no smaller than that");
     }
 
+    async fn a_block_is_handed_out_for_six_hours_and_then_followed_by_another(app) {
+        let client = client_key(&app, "erp").await;
+        let first = take(&app, client, 1).await;
+        app.advance(6 * 3600 - 1);
+        take(&app, client, 1).await;
+        assert_eq!(sizes(&app, client).await, [64]);
+        app.advance(1);
+        let next = take(&app, client, 1).await;
+        assert_eq!(sizes(&app, client).await, [64, 64]);
+        assert!(next.iter().all(|status| status.index >= 64) && first.iter().all(|status| status.index < 64));
+    }
+
     async fn a_full_list_is_followed_by_one_new_list_for_all_instances(app) {
         let other = app.second_instance().await;
         let client = client_key(&app, "erp").await;

@@ -11,7 +11,7 @@ use crate::support::app::{Answer, App, ISSUER, Tokens, claims, header};
 
 /// The list that a token names, as its document, when it may be made anew.
 async fn list_of(app: &App, tokens: &Tokens) -> Answer {
-    app.advance(1);
+    app.clock.advance(chrono::Duration::milliseconds(250));
     let uri = tokens.claims()["status"]["status_list"]["uri"].as_str().unwrap().to_owned();
     app.get(uri.strip_prefix(ISSUER).unwrap()).await
 }
@@ -32,7 +32,7 @@ async fn bits(app: &App, document: &str) -> Vec<u8> {
 }
 
 /// Whether a token is invalid according to its list alone.
-async fn is_invalid(app: &App, tokens: &Tokens) -> bool {
+pub async fn is_invalid(app: &App, tokens: &Tokens) -> bool {
     let index = tokens.claims()["status"]["status_list"]["idx"].as_u64().unwrap();
     let document = list_of(app, tokens).await;
     assert_eq!(document.status, 200, "{}", document.text);
@@ -126,7 +126,7 @@ on_both! {
     async fn an_unchanged_list_is_not_sent_again_and_not_signed_again(app) {
         let tokens = app.log_in().await;
         let document = list_of(&app, &tokens).await;
-        app.advance(598);
+        app.advance(599);
         assert_eq!(list_of(&app, &tokens).await.text, document.text);
         let again = app.http.get(format!("{}/status-lists/1", app.base));
         let again = Answer::of(again.header("if-none-match", document.header("etag"))).await;

@@ -16,6 +16,7 @@ pub(in crate::admin) const DEFAULTS: Settings = Settings {
     former_key_retention: None,
     former_key_retention_until: None,
     former_key_sets_until: None,
+    grant_limit: 100,
 };
 
 fn longest(seconds: i64) -> Longest {

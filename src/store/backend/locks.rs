@@ -12,6 +12,8 @@ pub enum Exclusive {
     Initialisation,
     /// Opening a new status list.
     StatusList,
+    /// Removing a batch of what has ended.
+    Purge,
 }
 
 impl Connection {

@@ -7,6 +7,7 @@ mod locks;
 mod notices;
 mod postgres;
 mod sqlite;
+mod statements;
 mod types;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub use locks::Exclusive;
 pub use notices::Notices;
 pub(super) use postgres::Target;
 pub(super) use sqlite::PRAGMAS;
+pub(in crate::store) use statements::{delete_unheld, insert_all};
 pub use types::{Bind, DbJson, DbTime, DbUuid, Json, Spelled};
 
 type SqliteConnection = SyncConnectionWrapper<diesel::SqliteConnection>;
@@ -90,26 +92,6 @@ macro_rules! on {
     };
 }
 pub(in crate::store) use on;
-
-/// Inserts rows: many in one statement where that saves round trips (PostgreSQL), one by one where there are none.
-macro_rules! insert_all {
-    ($connection:expr, $table:expr, $rows:expr) => {
-        match $connection {
-            $crate::store::Connection::Postgres(object) => {
-                // A statement takes 65,535 values.
-                for batch in $rows.chunks(1000) {
-                    diesel::insert_into($table).values(batch.to_vec()).execute(&mut **object).await?;
-                }
-            }
-            $crate::store::Connection::Sqlite(object) => {
-                for row in $rows {
-                    diesel::insert_into($table).values(row.clone()).execute(&mut **object).await?;
-                }
-            }
-        }
-    };
-}
-pub(in crate::store) use insert_all;
 
 impl Store {
     /// Prepares the pools. No connection is opened yet, so this succeeds with the database down.

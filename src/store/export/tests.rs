@@ -31,7 +31,18 @@ fn full(column: &str) -> Value {
 }
 
 fn is_number(name: &str) -> bool {
-    let ends = ["_lifetime", "_window", "_interval", "_period", "_retention", "_age", "_index", "_list_id", "version"];
+    let ends = [
+        "_lifetime",
+        "_window",
+        "_interval",
+        "_period",
+        "_retention",
+        "_age",
+        "_index",
+        "_list_id",
+        "_limit",
+        "version",
+    ];
     ends.iter().any(|end| name.ends_with(end)) || ["size", "allocated", "generation", "revision"].contains(&name)
 }
 

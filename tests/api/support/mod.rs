@@ -1,6 +1,7 @@
 //! What the tests stand on. Each file owns one thing a test needs and knows nothing of the rules under test.
 
 pub mod app;
+pub mod bulk;
 pub mod cluster;
 pub mod disclosure;
 pub mod program;

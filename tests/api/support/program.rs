@@ -115,6 +115,12 @@ impl Program {
         serving
     }
 
+    /// Runs a command that is to be killed before its end.
+    pub fn start(&self, arguments: &[&str]) -> Serving {
+        let child = self.command(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        Serving { child, base: String::new(), log: Arc::default() }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
         command.args(arguments).env_clear().envs(self.variables.iter().cloned()).stderr(Stdio::piped());

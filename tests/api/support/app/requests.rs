@@ -41,6 +41,7 @@ impl App {
             access_token_lifetime: None,
             refresh_idle_lifetime: None,
             refresh_absolute_lifetime: None,
+            grant_limit: None,
         };
         let done = self.admin().create_client(new).await.unwrap();
         self.synchronise().await;
