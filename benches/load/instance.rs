@@ -31,6 +31,7 @@ pub struct Instance {
     pub ready_after: Vec<Duration>,
     pub idle_resident_mib: f64,
     subjects: Subjects,
+    environment: Environment,
 }
 
 impl Instance {
@@ -44,8 +45,8 @@ impl Instance {
         fs::create_dir(folder).map_err(Failure::io(format!("creating {}", folder.display())))?;
         preparation::create_master_key(&folder.join("master.key"))?;
         let address = free_address()?;
-        let environment =
-            Environment { folder: folder.to_owned(), address, database_url: database_url.map(Into::into) };
+        let database_url = database_url.map(Into::into);
+        let environment = Environment { folder: folder.to_owned(), issuer: address, address, database_url };
         let first_ready_after = environment.serve().await?.ready_after;
         let subjects = preparation::create_subjects(|| environment.command(), users).await?;
         // Once more before the timed starts: the new resource servers may have called for new keys.
@@ -58,7 +59,32 @@ impl Instance {
         }
         tokio::time::sleep(SETTLING).await;
         let idle_resident_mib = server.supervised.process().resident_mib()?;
-        Ok(Self { server, first_ready_after, ready_after, idle_resident_mib, subjects })
+        Ok(Self { server, first_ready_after, ready_after, idle_resident_mib, subjects, environment })
+    }
+
+    /// One more on the same database, for the same issuer and subjects.
+    pub async fn another(&self) -> Result<Self, Failure> {
+        let environment = Environment { address: free_address()?, ..self.environment.clone() };
+        let server = environment.serve().await?;
+        let (first_ready_after, idle_resident_mib) = (server.ready_after, server.supervised.process().resident_mib()?);
+        let subjects = self.subjects.clone();
+        Ok(Self { server, first_ready_after, ready_after: Vec::new(), idle_resident_mib, subjects, environment })
+    }
+
+    /// What the client of [`Self::own_tokens`] authenticates by.
+    pub fn authorization(&self) -> String {
+        self.subjects.es256_client.authorization()
+    }
+
+    /// So many tokens that a client takes for itself.
+    pub async fn own_tokens(&self, count: u32) -> Result<Vec<String>, Failure> {
+        let request = client::post(self.server.address, TOKEN, &self.authorization(), &CLIENT_CREDENTIALS);
+        let mut connection = Connection::new(self.server.address);
+        let mut tokens = Vec::new();
+        for _ in 0..count {
+            tokens.push(self.token_on(&mut connection, &request, "access_token").await?);
+        }
+        Ok(tokens)
     }
 
     /// Client credentials (RFC 6749 §4.4), after a check that the tokens are signed with `algorithm`.
@@ -109,7 +135,10 @@ impl Instance {
 
     /// One token request outside the load; the token is the answer's `member`.
     async fn token(&self, request: &[u8], member: &str) -> Result<String, Failure> {
-        let mut connection = Connection::new(self.server.address);
+        self.token_on(&mut Connection::new(self.server.address), request, member).await
+    }
+
+    async fn token_on(&self, connection: &mut Connection, request: &[u8], member: &str) -> Result<String, Failure> {
         let unexpected = |answer| Failure::Unexpected { request: format!("a token request for {member}"), answer };
         let answer = connection.exchange(request).await.map_err(|error| unexpected(error.to_string()))?;
         let body = String::from_utf8_lossy(answer.body);
@@ -118,8 +147,10 @@ impl Instance {
     }
 }
 
+#[derive(Clone)]
 struct Environment {
     folder: PathBuf,
+    issuer: SocketAddr,
     address: SocketAddr,
     database_url: Option<String>,
 }
@@ -140,7 +171,7 @@ impl Environment {
     /// Nothing of this process's environment goes on to signet: a setting of the user's must not change the figures.
     fn apply(&self, command: &mut Command) {
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
-        command.env("SIGNET_ISSUER", format!("http://{}", self.address));
+        command.env("SIGNET_ISSUER", format!("http://{}", self.issuer));
         command.env("SIGNET_LISTEN", self.address.to_string()).env("SIGNET_TLS", "off");
         command.env("SIGNET_WORKERS", WORKERS.to_string());
         command.env("SIGNET_DATA_DIR", &self.folder).env("SIGNET_MASTER_KEY_FILE", self.folder.join("master.key"));

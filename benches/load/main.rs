@@ -34,6 +34,7 @@ mod process;
 mod reference;
 mod reference_database;
 mod report;
+mod revocation;
 mod scenario;
 mod server;
 mod supervised;
@@ -97,13 +98,35 @@ async fn bench(options: &Options) -> Result<ExitCode, Failure> {
             Err(failure) => return Err(failure),
         }
     }
+    let revocation = match revocation(options).await {
+        Ok(figures) => figures,
+        Err(Failure::PostgresMissing) => None,
+        Err(failure) => return Err(failure),
+    };
+    if let Some(figures) = &revocation {
+        println!("\n{}", figures.markdown());
+    }
     if let Some(path) = &options.json {
         let sections: Vec<_> = sections.iter().map(Section::json).collect();
-        let report = json!({ "machine": machine, "connections": options.connections, "databases": sections });
+        let revocation = revocation.as_ref().map(revocation::Figures::json);
+        let report = json!({
+            "machine": machine, "connections": options.connections, "databases": sections, "revocation": revocation,
+        });
         fs::write(path, format!("{report:#}\n")).map_err(Failure::io(format!("writing {}", path.display())))?;
     }
-    let good = sections.iter().all(|section| section.errors() == 0);
+    let good =
+        sections.iter().all(|section| section.errors() == 0) && revocation.is_none_or(|figures| figures.is_good());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How revocations travel, unless only something else is asked for.
+async fn revocation(options: &Options) -> Result<Option<revocation::Figures>, Failure> {
+    if !options.measures_revocation() {
+        return Ok(None);
+    }
+    let folder = Folder::create(&options.directory)?;
+    let cluster = Cluster::start(folder.path().join("postgres")).await?;
+    revocation::measure(folder.path(), &cluster, options.seconds).await.map(Some)
 }
 
 async fn measure(options: &Options, database: Database) -> Result<Section, Failure> {

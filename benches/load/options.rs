@@ -26,6 +26,9 @@ pub struct Options {
     /// This scenario and its reference only (may be repeated)
     #[arg(long)]
     scenario: Vec<Scenario>,
+    /// How revocations travel, and nothing else
+    #[arg(long, conflicts_with_all = ["only", "scenario"])]
+    only_revocation: bool,
     /// Writes every run's figures to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -66,6 +69,13 @@ impl Options {
     }
 
     pub fn databases(&self) -> Vec<Database> {
+        if self.only_revocation {
+            return Vec::new();
+        }
         self.only.map_or_else(|| Database::value_variants().to_vec(), |one| vec![one])
+    }
+
+    pub fn measures_revocation(&self) -> bool {
+        self.only_revocation || (self.only != Some(Database::Sqlite) && self.scenario.is_empty())
     }
 }

@@ -71,6 +71,12 @@ impl Cluster {
         Ok(self.url(name))
     }
 
+    pub async fn execute(&self, database: &str, statements: &str) -> Result<(), Failure> {
+        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client.batch_execute(statements).await?)
+    }
+
     fn url(&self, database: &str) -> String {
         let socket: String = url::form_urlencoded::byte_serialize(self.folder.as_os_str().as_encoded_bytes()).collect();
         format!("postgres://postgres@{socket}/{database}")

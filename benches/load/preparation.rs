@@ -20,19 +20,21 @@ const ES256_AUDIENCE: &str = "https://api.bench.example";
 const RS256_AUDIENCE: &str = "https://rs256.bench.example";
 
 /// A fresh instance's subjects. Each client is allowed one resource server, so that requests need not name it.
+#[derive(Clone)]
 pub struct Subjects {
     pub es256_client: ClientCredentials,
     pub rs256_client: ClientCredentials,
     pub users: Vec<User>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub struct ClientCredentials {
     client_id: String,
     client_secret: String,
 }
 
 /// One a connection: a cap on the sessions of one user must not end those under load.
+#[derive(Clone)]
 pub struct User {
     pub username: String,
     pub password: Secret,

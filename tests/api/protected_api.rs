@@ -1,33 +1,27 @@
 //! The example API (`examples/protected_api`) with a real issuer. What it refuses of a forger's tokens, its own tests say.
 
-#[path = "../../examples/protected_api/orders/mod.rs"]
-#[expect(dead_code, reason = "the tests name the key set themselves: the issuer's metadata has another address")]
+#[path = "../../examples/protected_api/orders.rs"]
 mod orders;
 
 use std::net::TcpListener;
-use std::time::Duration;
 
-use orders::key_set::{KeySet, Source};
-use orders::verify::Verifier;
 use serde_json::json;
 use signet::keys::Activation;
 use signet::protocol::client::GrantType;
 use signet::protocol::jwk::Algorithm;
+use signet_verifier::{Client, Policy, UnixTime};
 
 use crate::on_both;
-use crate::support::app::{API, App, ISSUER, OTHER_API, PASSWORD, header};
+use crate::support::app::{API, App, OTHER_API, PASSWORD, header};
 
-/// Starts the API; answers the URL of its orders. It judges by the system's clock, so the issuer's is set to that.
+/// Starts the API, which judges by the issuer's clock; answers the URL of its orders.
 fn start(app: &App, audience: &str) -> String {
-    let now = i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap();
-    app.advance(now - app.clock.now().timestamp());
-    let location = format!("{}/.well-known/jwks.json", app.base).parse().unwrap();
-    let mut keys = KeySet::new(app.http.clone(), Source::Jwks(location));
-    keys.cool_down = Duration::ZERO;
+    let clock = app.clock.clone();
+    let now = move || UnixTime::from_secs(clock.now().timestamp());
+    let verifier = Client::builder(Policy::new(&app.base, audience)).clock(now).build().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let orders = format!("http://{}/orders", listener.local_addr().unwrap());
-    let server = orders::listen(listener, Verifier::new(ISSUER.to_owned(), audience, keys)).unwrap();
-    tokio::task::spawn_local(server);
+    tokio::task::spawn_local(orders::listen(listener, verifier).unwrap());
     orders
 }
 
@@ -46,6 +40,7 @@ async fn access_token(app: &App, more: (&str, &str)) -> String {
 
 on_both! {
     async fn an_api_serves_what_the_scope_of_a_token_allows(app) {
+        let app = app.at_its_own_address().await;
         let orders = start(&app, API);
         let tokens = app.log_in().await;
         assert_eq!(statuses(&app, &orders, &tokens.access_token).await, (200, 201));
@@ -55,11 +50,14 @@ on_both! {
     }
 
     async fn an_api_knows_a_new_key_as_soon_as_a_token_names_it(app) {
+        let app = app.at_its_own_address().await;
         let orders = start(&app, API);
         let before = app.log_in().await.access_token;
         assert_eq!(statuses(&app, &orders, &before).await, (200, 201));
         app.admin().rotate_keys(None, Activation::AtOnce).await.unwrap();
         app.synchronise().await;
+        // It does not ask again for an unknown key within half a minute.
+        app.advance(31);
         let after = app.log_in().await.access_token;
         assert_ne!(header(&before)["kid"], header(&after)["kid"]);
         assert_eq!(statuses(&app, &orders, &after).await, (200, 201));
@@ -67,6 +65,7 @@ on_both! {
     }
 
     async fn an_api_verifies_every_algorithm_that_the_issuer_signs_with(app) {
+        let app = app.at_its_own_address().await;
         for algorithm in Algorithm::ALL {
             let audience = format!("https://{algorithm}.example").to_lowercase();
             app.api(&audience, "read", algorithm).await;

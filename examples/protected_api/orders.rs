@@ -1,11 +1,5 @@
-//! The API: a list of orders. Reading it needs scope `read`, adding to it scope `write`.
-//!
-//! `key_set` fetches the issuer's keys, `verify` judges a token, `bearer` does both for a request and answers refusals.
-//! The three are the part to copy; nothing in them is about orders.
-
-pub mod bearer;
-pub mod key_set;
-pub mod verify;
+//! The API: a list of orders. Reading it needs scope `read`, adding to it scope `write`. What a handler demands of a token
+//! stands among its arguments.
 
 use std::io;
 use std::net::TcpListener;
@@ -14,13 +8,15 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::{Deserialize, Serialize};
+use signet_verifier::actix::Authorized;
+use signet_verifier::{Client, scopes};
 
-use bearer::Denied;
-use verify::{AccessToken, Verifier};
+scopes!(ReadOrders = "read");
+scopes!(WriteOrders = "write");
 
 /// Starts to listen; awaiting the server runs it. Plain HTTP: in production a proxy or `listen_rustls` adds TLS, since
 /// whoever reads a token on its way can use it until it expires.
-pub fn listen(listener: TcpListener, verifier: Verifier) -> io::Result<Server> {
+pub fn listen(listener: TcpListener, verifier: Client) -> io::Result<Server> {
     let verifier = web::Data::new(verifier);
     let orders = web::Data::new(Mutex::<Vec<Order>>::default());
     let app = move || {
@@ -46,19 +42,14 @@ struct NewOrder {
 
 type Orders = Mutex<Vec<Order>>;
 
-// The token is the first argument of each handler, so that a request without a good one is refused before its body is
-// looked at.
-
-async fn list(token: AccessToken, orders: web::Data<Orders>) -> Result<HttpResponse, Denied> {
-    token.require("read")?;
-    let orders = orders.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(HttpResponse::Ok().json(&*orders))
+async fn list(_token: Authorized<ReadOrders>, orders: web::Data<Orders>) -> HttpResponse {
+    HttpResponse::Ok().json(&*orders.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-async fn add(token: AccessToken, orders: web::Data<Orders>, new: web::Json<NewOrder>) -> Result<HttpResponse, Denied> {
-    token.require("write")?;
+// The token comes first, so that a request without a good one is refused before its body is looked at.
+async fn add(token: Authorized<WriteOrders>, orders: web::Data<Orders>, new: web::Json<NewOrder>) -> HttpResponse {
     let NewOrder { item, quantity } = new.into_inner();
-    let order = Order { item, quantity, placed_by: token.subject };
+    let order = Order { item, quantity, placed_by: token.sub().to_owned() };
     orders.lock().unwrap_or_else(PoisonError::into_inner).push(order.clone());
-    Ok(HttpResponse::Created().json(order))
+    HttpResponse::Created().json(order)
 }
