@@ -1,5 +1,6 @@
 //! HTTP: routes, reading requests, writing answers, TLS and shutdown. actix is named only here; the rules are in `oauth`.
 
+mod account;
 mod caching;
 mod connection;
 mod error;
@@ -38,6 +39,7 @@ fn routes(provider: &Arc<Provider>, listeners: &Listeners) -> impl FnOnce(&mut w
             .service(only(Method::POST, &at("/oauth2/token"), web::post().to(token::token)))
             .service(only(Method::POST, &at("/oauth2/introspect"), web::post().to(introspect::introspect)))
             .service(only(Method::POST, &at("/oauth2/revoke"), web::post().to(revoke::revoke)))
+            .service(only(Method::POST, &at("/account/password"), web::post().to(account::password)))
             .service(only(Method::GET, &at("/.well-known/jwks.json"), get().to(jwks::jwks)))
             .service(only(Method::GET, &at("/.well-known/openid-configuration"), get().to(metadata::metadata)))
             .service(only(Method::GET, &at("/.well-known/oauth-authorization-server"), get().to(metadata::metadata)))

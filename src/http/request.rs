@@ -17,6 +17,22 @@ use crate::protocol::form::Form;
 /// Longest body of a request. The longest honest one, with a password of 1,024 bytes percent-encoded, has a tenth.
 const MAX_BODY: usize = 64 * 1024;
 
+/// A form of somebody who is no client.
+pub struct SubmittedForm {
+    pub form: Form,
+    pub origin: Origin,
+}
+
+impl FromRequest for SubmittedForm {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move { Ok(Self { form: form(&request, payload).await?, origin: origin(&request) }) })
+    }
+}
+
 /// A form with the credentials of whoever sent it.
 pub struct AuthenticatedForm {
     pub form: Form,
@@ -31,14 +47,18 @@ impl FromRequest for AuthenticatedForm {
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            check_headers(&request)?;
-            let body = read_in_time(&request, payload).await?;
-            let form = Form::parse(&body).map_err(oauth::Error::from)?;
+            let form = form(&request, payload).await?;
             let authorization = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
             let credentials = PresentedCredentials::from_request(authorization, &form)?;
             Ok(Self { form, credentials, origin: origin(&request) })
         })
     }
+}
+
+async fn form(request: &HttpRequest, payload: dev::Payload) -> Result<Form, Error> {
+    check_headers(request)?;
+    let body = read_in_time(request, payload).await?;
+    Ok(Form::parse(&body).map_err(oauth::Error::from)?)
 }
 
 fn check_headers(request: &HttpRequest) -> Result<(), Error> {

@@ -10,6 +10,7 @@ mod error;
 pub mod introspect;
 mod issue;
 pub mod key_set_fetches;
+mod own_password;
 mod password;
 pub mod purge;
 mod refresh_token;

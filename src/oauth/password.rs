@@ -50,7 +50,7 @@ impl Provider {
 
     /// The user whose password this is. Unknown, disabled and password-less users cost the same hash as a wrong password
     /// and get the same answer.
-    async fn log_in(&self, presented_name: &str, presented: Secret, origin: &Origin) -> Result<User, Error> {
+    pub(super) async fn log_in(&self, presented_name: &str, presented: Secret, origin: &Origin) -> Result<User, Error> {
         let refused = |why: &'static str| {
             tracing::info!(address = ?origin.address, why, "login refused");
             Err(Error::InvalidGrant(GrantRefusal::Credentials))

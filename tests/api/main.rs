@@ -22,6 +22,7 @@ mod log_scan;
 mod master_key;
 mod migrations;
 mod outage;
+mod own_password;
 mod password_grant;
 mod passwords;
 mod postgres_tls;

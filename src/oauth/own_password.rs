@@ -1,0 +1,60 @@
+//! A user's own change of password: by the password that it replaces, and nothing else. Ends every grant of the user, since
+//! whoever else knew the old password may hold one.
+
+use serde_json::json;
+
+use super::{Error, GrantRefusal, Origin, Provider};
+use crate::password;
+use crate::protocol::form::Form;
+use crate::secret::Secret;
+use crate::status::{Moment, revoke_grants};
+use crate::store::audit_events::{self, AuditEvent};
+use crate::store::grants::Selection;
+use crate::store::users::{self, User};
+use crate::store::{Connection, Json};
+
+/// Whoever sets a password for itself is told no more: an attacker would learn from the reason what others have.
+const UNACCEPTABLE: &str = "the new password is not acceptable: it must have at least 15 characters, and must not be among \
+                            those that are guessed first, such as common ones, repetitions, sequences or the user's name";
+
+impl Provider {
+    /// `username`, `password` and `new_password`. Wrong, unknown and disabled are told apart no more than at a login, and
+    /// are counted with logins.
+    pub async fn change_own_password(&self, form: &Form, origin: &Origin) -> Result<(), Error> {
+        let current = Secret::new(form.required("password")?);
+        let new = Secret::new(form.required("new_password")?);
+        let user = self.log_in(form.required("username")?, current, origin).await?;
+        let context: Vec<&str> = [Some(user.username.as_str()), user.email.as_deref()].into_iter().flatten().collect();
+        password::check(&new, &context).map_err(|_| Error::InvalidRequest(UNACCEPTABLE))?;
+        let hash = self.passwords.hash(new).await?;
+        let settings = self.directory.settings().await?;
+        let now = self.clock.now();
+        let moment = Moment { now, retention: settings.retention_at(now) };
+        let changed = async |connection: &mut Connection| -> Result<bool, Error> {
+            // As at a login: somebody else's change, or the user's removal, comes first or comes later.
+            if !users::record_login(connection, &user, now).await? {
+                return Ok(false);
+            }
+            users::set_password(connection, user.id, hash.as_str(), now).await?;
+            let selection = Selection { user: Some(user.id), ..Selection::default() };
+            let revoked =
+                revoke_grants(connection, &self.entropy, selection, moment, "password changed by the user").await?;
+            audit_events::insert(connection, &self.changed(&user, revoked, (origin, moment))).await?;
+            Ok(true)
+        };
+        if self.store.transaction(changed).await? { Ok(()) } else { Err(Error::InvalidGrant(GrantRefusal::Changed)) }
+    }
+
+    fn changed(&self, user: &User, revoked: usize, (origin, moment): (&Origin, Moment)) -> AuditEvent {
+        AuditEvent {
+            id: self.entropy.ordered_uuid(moment.now),
+            at: moment.now,
+            actor: format!("user:{}", user.id),
+            action: "user.change_password".to_owned(),
+            target: format!("user:{}", user.username),
+            details: Json(json!({ "grants_revoked": revoked })),
+            address: origin.address.map(|address| address.to_string()),
+            request_id: origin.request_id.clone(),
+        }
+    }
+}
