@@ -104,21 +104,20 @@ impl Published {
         let known = status::lists(&mut connection).await?;
         // Everything, when the counter has gone back: it is another database, or an older state of this one.
         let behind = if revision < held { -1 } else { held - OVERLAP };
-        let revoked = status::revocations_behind(&mut connection, behind, self.clock.now()).await?;
-        drop(connection);
-        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that were purged. One that was opened since `known` was read stays.
-        let newest = known.last().map_or(0, |list| list.id);
-        lists.retain(|id, _| *id > newest || known.iter().any(|list| list.id == *id));
-        for list in known {
-            lists.entry(list.id).or_insert_with(|| List::new(&list));
-        }
+        let now = self.clock.now();
+        self.know(known);
         let mut changes: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
-        for Revocation { status_list_id, first_index, last_index, .. } in revoked {
+        let changed = |Revocation { status_list_id, first_index, last_index, .. }| {
+            let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
             if lists.get_mut(&status_list_id).is_some_and(|list| list.bits.set(first_index, last_index)) {
                 changes.entry(status_list_id).or_default().push((first_index, last_index));
             }
-        }
+        };
+        let outcome = status::revocations_behind(&mut connection, (behind, now), changed).await;
+        drop(connection);
+        // After a failure part of it has come: it is told, as nothing new of what is known.
+        let revision = if outcome.is_ok() { revision } else { held };
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, revoked) in changes {
             if let Some(list) = lists.get_mut(&id) {
                 list.version += 1;
@@ -127,7 +126,18 @@ impl Published {
         }
         drop(lists);
         self.revision.store(revision, Ordering::Release);
-        Ok(())
+        outcome
+    }
+
+    /// Takes in what lists there are.
+    fn know(&self, known: Vec<StatusList>) {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that were purged. One that was opened since `known` was read stays.
+        let newest = known.last().map_or(0, |list| list.id);
+        lists.retain(|id, _| *id > newest || known.iter().any(|list| list.id == *id));
+        for list in known {
+            lists.entry(list.id).or_insert_with(|| List::new(&list));
+        }
     }
 
     /// The document of a list, or `None` where there is no such list. Signs only when the one at hand is out of date.

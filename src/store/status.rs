@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use futures_util::TryStreamExt as _;
 use uuid::Uuid;
 
 use super::backend::{insert_all, on};
@@ -148,17 +149,23 @@ pub async fn find_list(connection: &mut Connection, id: i64) -> Result<Option<St
     Ok(found.optional()?)
 }
 
-/// What was revoked behind a revision and still counts at `now`.
+/// What was revoked behind a revision and still counts at `now`, handed on row by row: there may be very many.
 pub async fn revocations_behind(
     connection: &mut Connection,
-    revision: i64,
-    now: DateTime<Utc>,
-) -> Result<Vec<Revocation>, Error> {
-    Ok(on!(connection, c => revocations::table
-        .filter(revocations::revision.gt(revision))
-        .filter(revocations::expires_at.gt(Bind(now)))
-        .select(Revocation::as_select())
-        .load(c))?)
+    (revision, now): (i64, DateTime<Utc>),
+    mut each: impl FnMut(Revocation),
+) -> Result<(), Error> {
+    on!(connection, c => async {
+        let behind = revocations::table
+            .filter(revocations::revision.gt(revision))
+            .filter(revocations::expires_at.gt(Bind(now)))
+            .select(Revocation::as_select());
+        let mut rows = std::pin::pin!(behind.load_stream::<Revocation>(c).await?);
+        while let Some(row) = rows.try_next().await? {
+            each(row);
+        }
+        Ok(())
+    })
 }
 
 /// What was revoked of one list behind a revision, at most so many ranges.

@@ -28,7 +28,9 @@ async fn is_alive(app: &App, tokens: &Tokens) -> bool {
 async fn ranges(app: &App) -> usize {
     let mut connection = app.provider.store.reading().await.unwrap();
     let now = app.clock.now();
-    signet::store::status::revocations_behind(&mut connection, -1, now).await.unwrap().len()
+    let mut ranges = 0;
+    signet::store::status::revocations_behind(&mut connection, (-1, now), |_| ranges += 1).await.unwrap();
+    ranges
 }
 
 on_both! {
