@@ -2,6 +2,8 @@
 
 #[path = "cli/key_files.rs"]
 mod key_files;
+#[path = "cli/login_guards.rs"]
+mod login_guards;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -242,7 +244,8 @@ fn the_grant_limit_is_set_for_all_or_for_one_client_and_shown() {
 fn a_purge_says_how_many_rows_of_which_table_it_removed() {
     let desk = Desk::new();
     let nothing = serde_json::json!({
-        "grants": 0, "revocations": 0, "status_leases": 0, "status_lists": 0, "key_set_fetches": 0
+        "grants": 0, "revocations": 0, "status_leases": 0, "status_lists": 0, "key_set_fetches": 0,
+        "login_throttles": 0, "known_addresses": 0
     });
     assert_eq!(desk.json(&["purge"]), nothing);
     assert_says(&desk.run(&["purge"]).stdout, &["grants           0\n", "key_set_fetches  0"]);

@@ -115,6 +115,13 @@ pub fn post(address: SocketAddr, path: &str, authorization: &str, form: &[(&str,
     .into_bytes()
 }
 
+/// The same request as a proxy forwards it for `address`.
+pub fn forwarded(request: &[u8], address: &str) -> Vec<u8> {
+    let head = request.windows(2).position(|window| window == b"\r\n").map_or(0, |end| end + 2);
+    let (line, rest) = request.split_at(head);
+    [line, format!("X-Forwarded-For: {address}\r\n").as_bytes(), rest].concat()
+}
+
 /// RFC 6749 §2.3.1: both parts are form-encoded before they are joined and put in base64.
 pub fn basic_authorization(client_id: &str, client_secret: &str) -> String {
     let encoded = |part: &str| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();

@@ -108,7 +108,7 @@ async fn converse(address: SocketAddr, mut conversation: Conversation, window: W
 }
 
 /// Why an exchange was not a good one, for people.
-async fn outcome(connection: &mut Connection, conversation: &mut Conversation) -> Result<(), String> {
+pub async fn outcome(connection: &mut Connection, conversation: &mut Conversation) -> Result<(), String> {
     let answer = connection.exchange(conversation.request()).await.map_err(|error: ExchangeError| error.to_string())?;
     if conversation.accepts(&answer) {
         return Ok(());

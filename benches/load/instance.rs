@@ -110,13 +110,18 @@ impl Instance {
     pub async fn sessions(&self, count: usize) -> Result<Vec<Conversation>, Failure> {
         let authorization = self.subjects.es256_client.authorization();
         let mut sessions = Vec::with_capacity(count);
-        for User { username, password } in self.subjects.users.iter().take(count) {
-            let form = [("grant_type", "password"), ("username", username), ("password", password.expose())];
-            let request = client::post(self.server.address, TOKEN, &authorization, &form);
-            let refresh_token = self.token(&request, "refresh_token").await?;
+        for number in 0..count.min(self.subjects.users.len()) {
+            let refresh_token = self.token(&self.login(number), "refresh_token").await?;
             sessions.push(Conversation::refreshing(self.server.address, &authorization, &refresh_token));
         }
         Ok(sessions)
+    }
+
+    /// The login of one of the users, who take turns.
+    pub fn login(&self, number: usize) -> Vec<u8> {
+        let User { username, password } = &self.subjects.users[number % self.subjects.users.len()];
+        let form = [("grant_type", "password"), ("username", username), ("password", password.expose())];
+        client::post(self.server.address, TOKEN, &self.subjects.es256_client.authorization(), &form)
     }
 
     /// Introspection (RFC 7662) of a live access token by the client it was issued to.
@@ -174,6 +179,8 @@ impl Environment {
         command.env("SIGNET_ISSUER", format!("http://{}", self.issuer));
         command.env("SIGNET_LISTEN", self.address.to_string()).env("SIGNET_TLS", "off");
         command.env("SIGNET_WORKERS", WORKERS.to_string());
+        // The generator says from where a login comes.
+        command.env("SIGNET_TRUSTED_PROXIES", "127.0.0.1");
         command.env("SIGNET_DATA_DIR", &self.folder).env("SIGNET_MASTER_KEY_FILE", self.folder.join("master.key"));
         if let Some(url) = &self.database_url {
             command.env("SIGNET_DATABASE_URL", url);

@@ -27,6 +27,7 @@ mod failure;
 mod folder;
 mod histogram;
 mod instance;
+mod login_flood;
 mod options;
 mod postgres;
 mod preparation;
@@ -145,7 +146,7 @@ async fn measure(options: &Options, database: Database) -> Result<Section, Failu
     };
     let scenarios = options.scenarios();
     let connections = options.connections as usize;
-    let signet = if scenarios.iter().all(|scenario| scenario.is_reference()) {
+    let signet = if scenarios.iter().all(|scenario| scenario.is_reference()) && options.flood().is_none() {
         None
     } else {
         eprintln!("{title}: preparing signet");
@@ -155,7 +156,7 @@ async fn measure(options: &Options, database: Database) -> Result<Section, Failu
     let reference = start_reference(folder.path(), &reference_url, options.connections).await?;
     let start = signet.as_ref().map(Start::of);
     let mut section =
-        Section { database: title, start, rows: scenarios.into_iter().map(|s| (s, Vec::new())).collect() };
+        Section { database: title, start, rows: scenarios.into_iter().map(|s| (s, Vec::new())).collect(), flood: None };
     for run in 1..=options.runs {
         for (scenario, measurements) in &mut section.rows {
             let (server, conversations) = match &signet {
@@ -174,6 +175,11 @@ async fn measure(options: &Options, database: Database) -> Result<Section, Failu
             }
             measurements.push(measurement);
         }
+    }
+    if let (Some(signet), Some(connections)) = (&signet, options.flood()) {
+        eprintln!("{}: {connections} logins at once", section.database);
+        let measured = Duration::from_secs(options.seconds);
+        section.flood = Some(login_flood::measure(signet, connections, measured).await?);
     }
     Ok(section)
 }

@@ -29,6 +29,12 @@ pub struct Options {
     /// How revocations travel, and nothing else
     #[arg(long, conflicts_with_all = ["only", "scenario"])]
     only_revocation: bool,
+    /// Logins at once, beside refreshes and fetches of the key set, after the scenarios; 0 for none
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub flood: u32,
+    /// The flood of logins only
+    #[arg(long)]
+    flood_only: bool,
     /// Writes every run's figures to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -59,13 +65,18 @@ impl Options {
     /// What is to be measured, in the order of measuring.
     pub fn scenarios(&self) -> Vec<Scenario> {
         let mut scenarios = self.scenario.clone();
-        if scenarios.is_empty() {
+        if scenarios.is_empty() && !self.flood_only {
             scenarios.extend(Scenario::value_variants());
         }
         scenarios.extend(scenarios.clone().into_iter().filter_map(Scenario::reference));
         scenarios.sort();
         scenarios.dedup();
         scenarios
+    }
+
+    /// How many logins are to come at once: none where single scenarios were asked for.
+    pub fn flood(&self) -> Option<usize> {
+        (self.flood > 0 && (self.flood_only || self.scenario.is_empty())).then_some(self.flood as usize)
     }
 
     pub fn databases(&self) -> Vec<Database> {

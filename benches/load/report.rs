@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::drive::Measurement;
 use crate::instance::Instance;
+use crate::login_flood::Flood;
 use crate::scenario::Scenario;
 
 const RESIDENT_TARGET_MIB: f64 = 40.0;
@@ -16,6 +17,7 @@ pub struct Section {
     pub database: String,
     pub start: Option<Start>,
     pub rows: Vec<(Scenario, Vec<Measurement>)>,
+    pub flood: Option<Flood>,
 }
 
 /// How signet starts and what it takes before its first request.
@@ -38,7 +40,8 @@ impl Start {
 
 impl Section {
     pub fn errors(&self) -> u32 {
-        self.rows.iter().flat_map(|(_, runs)| runs).map(|run| run.errors).sum()
+        let of_flood = self.flood.as_ref().map_or(0, |flood| u32::try_from(flood.errors()).unwrap_or(u32::MAX));
+        self.rows.iter().flat_map(|(_, runs)| runs).map(|run| run.errors).sum::<u32>() + of_flood
     }
 
     pub fn markdown(&self) -> String {
@@ -78,6 +81,9 @@ impl Section {
                 verdict(*idle_resident_mib < RESIDENT_TARGET_MIB)
             ));
         }
+        if let Some(flood) = &self.flood {
+            lines.push(format!("\n{}", flood.markdown()));
+        }
         lines.join("\n")
     }
 
@@ -97,6 +103,7 @@ impl Section {
                 "idle_resident_mib": start.idle_resident_mib,
             })),
             "scenarios": rows.collect::<Vec<_>>(),
+            "login_flood": self.flood.as_ref().map(Flood::json),
             "ratios": ratios.collect::<Vec<_>>(),
         })
     }

@@ -51,7 +51,20 @@ pub(super) fn check(client: &Client, servers: &[ResourceServer], settings: &Sett
     notes.extend(check_access_token_lifetime(client.access_token_lifetime, settings)?);
     check_refresh_lifetimes(client, settings)?;
     client.grant_limit.map_or(Ok(()), grants::check_limit)?;
+    notes.extend(check_networks(client)?);
     Ok(notes)
+}
+
+/// Each login goes through them.
+const MOST_NETWORKS: usize = 100;
+
+fn check_networks(client: &Client) -> Result<Option<String>, Error> {
+    let networks = &client.allowed_networks.0;
+    if networks.len() > MOST_NETWORKS {
+        return Err(Error::invalid("allowed_networks", format!("must be at most {MOST_NETWORKS}")));
+    }
+    let has_no_effect = !networks.is_empty() && !client.grant_types.0.contains(&GrantType::Password);
+    Ok(has_no_effect.then(|| "allowed_networks has no effect without the password grant type".to_owned()))
 }
 
 fn check_grant_types(client: &Client) -> Result<Vec<String>, Error> {
@@ -162,6 +175,7 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             disabled_at: None,
             grant_limit: None,
+            allowed_networks: Json(vec![]),
         }
     }
 
@@ -188,6 +202,17 @@ mod tests {
     fn the_password_grant_is_called_a_legacy_grant() {
         let notes = check(&client(&[GrantType::Password, GrantType::RefreshToken]), &[], &DEFAULTS).unwrap();
         assert!(notes.len() == 1 && notes[0].contains("legacy"), "{notes:?}");
+    }
+
+    #[test]
+    fn networks_are_for_the_password_grant_and_not_too_many() {
+        let mut fenced = client(&[GrantType::ClientCredentials]);
+        fenced.allowed_networks = Json(vec!["10.0.0.0/8".parse().unwrap(); MOST_NETWORKS]);
+        assert!(check(&fenced, &[], &DEFAULTS).unwrap()[0].contains("allowed_networks has no effect"));
+        fenced.grant_types = Json(vec![GrantType::Password]);
+        assert_eq!(check(&fenced, &[], &DEFAULTS).unwrap().len(), 1, "only that it is a legacy grant");
+        fenced.allowed_networks.0.push("::1".parse().unwrap());
+        assert!(refusal(&fenced).contains("at most 100"));
     }
 
     #[test]

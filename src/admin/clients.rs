@@ -8,6 +8,7 @@ use serde_json::json;
 use super::audit::differences;
 use super::{Admin, Choice, Done, Error, client_rules};
 use crate::protocol::client::{AuthMethod, GrantType, check_client_id};
+use crate::protocol::network::Network;
 use crate::protocol::scope::Scope;
 use crate::status::{revoke_client_tokens, revoke_grants};
 use crate::store::clients::{self, Client};
@@ -31,6 +32,8 @@ pub struct NewClient {
     pub refresh_idle_lifetime: Option<i64>,
     pub refresh_absolute_lifetime: Option<i64>,
     pub grant_limit: Option<i64>,
+    /// From where it may log users in with a password; none: from everywhere.
+    pub allowed_networks: Vec<Network>,
 }
 
 /// What is absent stays as it is.
@@ -44,6 +47,7 @@ pub struct ClientChange {
     pub refresh_idle_lifetime: Option<Choice<i64>>,
     pub refresh_absolute_lifetime: Option<Choice<i64>>,
     pub grant_limit: Option<Choice<i64>>,
+    pub allowed_networks: Option<Vec<Network>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -58,6 +62,8 @@ pub struct ClientView {
     pub refresh_absolute_lifetime: Option<i64>,
     /// How many live grants a user may have at it.
     pub grant_limit: Option<i64>,
+    /// From where it may log users in with a password; none: from everywhere.
+    pub allowed_networks: Vec<Network>,
     pub created_at: DateTime<Utc>,
     pub disabled_at: Option<DateTime<Utc>>,
 }
@@ -74,6 +80,7 @@ impl From<Client> for ClientView {
             refresh_idle_lifetime: client.refresh_idle_lifetime,
             refresh_absolute_lifetime: client.refresh_absolute_lifetime,
             grant_limit: client.grant_limit,
+            allowed_networks: client.allowed_networks.0,
             created_at: client.created_at,
             disabled_at: client.disabled_at,
         }
@@ -99,6 +106,7 @@ impl Admin {
             created_at: now,
             disabled_at: None,
             grant_limit: new.grant_limit,
+            allowed_networks: Json(each_once(new.allowed_networks)),
         };
         let created = async |connection: &mut Connection| {
             if resource_servers::find(connection, &client.client_id).await?.is_some() {
@@ -226,6 +234,9 @@ fn apply(mut client: Client, change: ClientChange) -> Result<Client, Error> {
     }
     if let Some(scope) = change.scope {
         client.scope = Spelled(scope);
+    }
+    if let Some(networks) = change.allowed_networks {
+        client.allowed_networks = Json(each_once(networks));
     }
     for (own, choice) in [
         (&mut client.access_token_lifetime, change.access_token_lifetime),

@@ -18,7 +18,10 @@ const PUBLICATION_MARGIN: i64 = 60;
 /// The longest time for which a used refresh token is taken for a retry: afterwards a thief's use must be noticed.
 const LONGEST_RETRY_WINDOW: i64 = 5 * 60;
 
-/// What is absent stays as it is. Seconds, but for the limit.
+/// Of the login brake, in seconds: what lasts longer is for an administrator to decide, by disabling.
+const LONGEST_BLOCK: i64 = 86_400;
+
+/// What is absent stays as it is. Seconds, but for the limits.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SettingsChange {
     pub access_token_lifetime: Option<i64>,
@@ -30,6 +33,13 @@ pub struct SettingsChange {
     pub key_retention: Option<i64>,
     pub jwks_max_age: Option<i64>,
     pub grant_limit: Option<i64>,
+    pub login_throttling: Option<bool>,
+    pub login_limit_per_name: Option<i64>,
+    pub login_limit_per_address: Option<i64>,
+    pub login_limit_per_pair: Option<i64>,
+    pub login_limit_per_known_pair: Option<i64>,
+    pub login_window: Option<i64>,
+    pub login_longest_block: Option<i64>,
 }
 
 impl Admin {
@@ -112,7 +122,34 @@ fn apply(mut settings: Settings, change: SettingsChange) -> Result<Settings, Err
         grants::check_limit(limit)?;
         settings.grant_limit = limit;
     }
+    apply_to_logins(&mut settings, change)?;
     Ok(settings)
+}
+
+fn apply_to_logins(settings: &mut Settings, change: SettingsChange) -> Result<(), Error> {
+    settings.login_throttling = change.login_throttling.unwrap_or(settings.login_throttling);
+    // The limits of one name end where SP 800-63B-4 §3.2.2 has its own.
+    for (field, value, new, most) in [
+        ("login_limit_per_name", &mut settings.login_limit_per_name, change.login_limit_per_name, 100),
+        ("login_limit_per_address", &mut settings.login_limit_per_address, change.login_limit_per_address, 100_000),
+        ("login_limit_per_pair", &mut settings.login_limit_per_pair, change.login_limit_per_pair, 100),
+        (
+            "login_limit_per_known_pair",
+            &mut settings.login_limit_per_known_pair,
+            change.login_limit_per_known_pair,
+            100,
+        ),
+        ("login_window", &mut settings.login_window, change.login_window, LONGEST_BLOCK),
+        ("login_longest_block", &mut settings.login_longest_block, change.login_longest_block, LONGEST_BLOCK),
+    ] {
+        if let Some(new) = new {
+            if !(1..=most).contains(&new) {
+                return Err(Error::invalid(field, format!("must be from 1 to {most}")));
+            }
+            *value = new;
+        }
+    }
+    Ok(())
 }
 
 /// What cannot hold together. Each text names the numbers and what to do.

@@ -129,6 +129,7 @@ fn client(client_id: &str) -> NewClient {
         refresh_idle_lifetime: None,
         refresh_absolute_lifetime: None,
         grant_limit: None,
+        allowed_networks: vec![],
     }
 }
 

@@ -34,6 +34,8 @@ pub struct UserView {
     pub password_changed_at: DateTime<Utc>,
     pub last_login_at: Option<DateTime<Utc>>,
     pub disabled_at: Option<DateTime<Utc>>,
+    /// Since when the user may not log in with a password, where that is so.
+    pub password_grant_disabled_at: Option<DateTime<Utc>>,
 }
 
 impl From<User> for UserView {
@@ -46,6 +48,7 @@ impl From<User> for UserView {
             password_changed_at: user.password_changed_at,
             last_login_at: user.last_login_at,
             disabled_at: user.disabled_at,
+            password_grant_disabled_at: user.password_grant_disabled_at,
         }
     }
 }
@@ -69,6 +72,7 @@ impl Admin {
             password_version: 1,
             last_login_at: None,
             disabled_at: None,
+            password_grant_disabled_at: None,
         };
         let created = async |connection: &mut Connection| -> Result<(), Error> {
             users::insert(connection, &user).await.map_err(|error| match error {
@@ -133,6 +137,23 @@ impl Admin {
             Ok(Done::plain(user.into()))
         };
         self.store.transaction(enabled).await
+    }
+
+    /// Lets the user log in by the password grant, or refuses that from now on as if the password were wrong. Grants that
+    /// exist go on.
+    pub async fn allow_password_grant(&self, name: &str, allowed: bool) -> Result<Done<UserView>, Error> {
+        let changed = async |connection: &mut Connection| {
+            let mut user = find(connection, name).await?;
+            if user.password_grant_disabled_at.is_none() != allowed {
+                user.password_grant_disabled_at = (!allowed).then(|| self.clock.now());
+                users::set_password_grant_disabled(connection, user.id, user.password_grant_disabled_at).await?;
+                let details = json!({ "password_grant": { "before": !allowed, "after": allowed } });
+                self.audit(connection, "user.update", &target(&user), details).await?;
+            }
+            let left = "grants that the user has go on: `signet grant revoke` ends them".to_owned();
+            Ok(Done { notes: if allowed { Vec::new() } else { vec![left] }, ..Done::plain(user.into()) })
+        };
+        self.store.transaction(changed).await
     }
 
     /// Removes the user, whose tokens are invalid from then on.

@@ -5,13 +5,14 @@ use clap::{Args, Subcommand};
 use super::compose;
 use super::failure::Failure;
 use super::output::Report;
-use super::value::{method_or_default, number_or_default, scope, seconds, seconds_or_default};
+use super::value::{method_or_default, network_or_any, number_or_default, scope, seconds, seconds_or_default};
 use crate::admin::clients::{ClientChange, ClientView, NewClient};
 use crate::admin::{Choice, every};
 use crate::config::Config;
 use crate::protocol::client::{AuthMethod, GrantType};
+use crate::protocol::network::Network;
 
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 12] = [
     "client_id",
     "token_endpoint_auth_method",
     "grant_types",
@@ -21,11 +22,12 @@ const MEMBERS: [&str; 11] = [
     "refresh_idle_lifetime",
     "refresh_absolute_lifetime",
     "grant_limit",
+    "allowed_networks",
     "created_at",
     "disabled_at",
 ];
-const DETAILS: [&str; 12] = {
-    let mut all = ["client_secrets"; 12];
+const DETAILS: [&str; 13] = {
+    let mut all = ["client_secrets"; 13];
     let mut at = 0;
     while at < MEMBERS.len() {
         all[at] = MEMBERS[at];
@@ -98,6 +100,9 @@ pub struct Create {
     /// Lets a user have so many live grants at the client: one more login ends the oldest.
     #[arg(long, value_name = "NUMBER")]
     grant_limit: Option<i64>,
+    /// Lets users log in with a password from this address or block alone; without the flag, from everywhere.
+    #[arg(long = "allowed-network", value_name = "CIDR")]
+    allowed_networks: Vec<Network>,
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +133,9 @@ pub struct Update {
     /// Lets a user have so many live grants at the client, or with `default` as many as the settings have it.
     #[arg(long, value_name = "NUMBER", value_parser = number_or_default)]
     grant_limit: Option<Choice<i64>>,
+    /// Replaces the networks that users may log in from with a password by those given, or with `any` by everywhere.
+    #[arg(long = "allowed-network", value_name = "CIDR", value_parser = network_or_any)]
+    allowed_networks: Option<Vec<Option<Network>>>,
 }
 
 impl Create {
@@ -142,6 +150,7 @@ impl Create {
             refresh_idle_lifetime: self.refresh_idle_lifetime,
             refresh_absolute_lifetime: self.refresh_absolute_lifetime,
             grant_limit: self.grant_limit,
+            allowed_networks: self.allowed_networks,
         })
     }
 }
@@ -157,6 +166,10 @@ impl Update {
             refresh_idle_lifetime: self.refresh_idle_lifetime,
             refresh_absolute_lifetime: self.refresh_absolute_lifetime,
             grant_limit: self.grant_limit,
+            // Beside `any`, others say nothing.
+            allowed_networks: self
+                .allowed_networks
+                .map(|given| given.into_iter().collect::<Option<_>>().unwrap_or_default()),
         };
         Ok((self.named.client_id, change))
     }

@@ -87,6 +87,7 @@ async fn demo(admin: &Admin, file: &Path) -> Result<Option<Demo>, Failure> {
             refresh_idle_lifetime: None,
             refresh_absolute_lifetime: None,
             grant_limit: None,
+            allowed_networks: Vec::new(),
         })
         .await?;
     let password = Secret::generate("", &admin.entropy);

@@ -45,7 +45,12 @@ pub async fn run(
         DatabaseUrl::Postgres(_) => None,
     };
     let provider = Arc::new(compose::instance(config, issuer, Surroundings::default()).await?);
-    let limits = Limits { workers: config.workers.get(), drain: DRAIN, arrival: ARRIVAL };
+    let limits = Limits {
+        workers: config.workers.get(),
+        drain: DRAIN,
+        arrival: ARRIVAL,
+        trusted_proxies: config.trusted_proxies.as_slice().into(),
+    };
     let listening = http::listen(&provider, listener, tls, limits).map_err(failed)?;
     tracing::info!(
         issuer = provider.issuer.as_str(),

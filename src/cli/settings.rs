@@ -5,16 +5,23 @@ use clap::{Args, Subcommand};
 use super::compose;
 use super::failure::Failure;
 use super::output::Report;
-use super::value::seconds;
+use super::value::{on_or_off, seconds};
 use crate::admin::settings::SettingsChange;
 use crate::config::Config;
 
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 16] = [
     "access_token_lifetime",
     "refresh_idle_lifetime",
     "refresh_absolute_lifetime",
     "retry_window",
     "grant_limit",
+    "login_throttling",
+    "login_limit_per_name",
+    "login_limit_per_address",
+    "login_limit_per_pair",
+    "login_limit_per_known_pair",
+    "login_window",
+    "login_longest_block",
     "key_rotation_interval",
     "key_publication_period",
     "key_retention",
@@ -27,7 +34,7 @@ pub enum Command {
     Show,
     /// Changes settings; what is not given stays as it is, and what would contradict is refused.
     #[command(arg_required_else_help = true)]
-    Set(Set),
+    Set(Box<Set>),
 }
 
 #[derive(Debug, Args)]
@@ -47,6 +54,27 @@ pub struct Set {
     /// Sets how many live grants a user may have at a client, at most 10000: one more login ends the oldest.
     #[arg(long, value_name = "NUMBER")]
     grant_limit: Option<i64>,
+    /// Counts failed password logins and makes guessers wait, or does not: on or off.
+    #[arg(long, value_name = "ON|OFF", value_parser = on_or_off)]
+    login_throttling: Option<bool>,
+    /// Sets how many logins may fail under one name, wherever they come from, before the next ones have to wait.
+    #[arg(long, value_name = "NUMBER")]
+    login_limit_per_name: Option<i64>,
+    /// Sets how many logins may fail from one address (of IPv6, the first 64 bits).
+    #[arg(long, value_name = "NUMBER")]
+    login_limit_per_address: Option<i64>,
+    /// Sets how many logins may fail under one name from one address.
+    #[arg(long, value_name = "NUMBER")]
+    login_limit_per_pair: Option<i64>,
+    /// Sets the same for an address from which the user has logged in before; no other limit holds there.
+    #[arg(long, value_name = "NUMBER")]
+    login_limit_per_known_pair: Option<i64>,
+    /// Sets how long a failed login counts.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    login_window: Option<i64>,
+    /// Sets how long logins have to wait at most; the first wait is 30s, and each one twice as long as the last.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    login_longest_block: Option<i64>,
     /// Sets how long each signing key signs before the next one does.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     key_rotation_interval: Option<i64>,
@@ -76,6 +104,13 @@ pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
                 key_retention: set.key_retention,
                 jwks_max_age: set.jwks_max_age,
                 grant_limit: set.grant_limit,
+                login_throttling: set.login_throttling,
+                login_limit_per_name: set.login_limit_per_name,
+                login_limit_per_address: set.login_limit_per_address,
+                login_limit_per_pair: set.login_limit_per_pair,
+                login_limit_per_known_pair: set.login_limit_per_known_pair,
+                login_window: set.login_window,
+                login_longest_block: set.login_longest_block,
             };
             Report::done(&admin.change_settings(change).await?, &MEMBERS)
         }

@@ -4,13 +4,22 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::output::Report;
+use super::value::on_or_off;
 use super::{compose, prompts};
 use crate::admin::every;
 use crate::admin::users::{NewUser, UserView};
 use crate::config::Config;
 
-const MEMBERS: [&str; 7] =
-    ["username", "sub", "email", "created_at", "password_changed_at", "last_login_at", "disabled_at"];
+const MEMBERS: [&str; 8] = [
+    "username",
+    "sub",
+    "email",
+    "created_at",
+    "password_changed_at",
+    "last_login_at",
+    "disabled_at",
+    "password_grant_disabled_at",
+];
 const COLUMNS: [&str; 5] = ["username", "email", "created_at", "last_login_at", "disabled_at"];
 
 #[derive(Debug, Subcommand)]
@@ -40,6 +49,14 @@ pub enum Command {
         /// Takes the password from the first line of standard input instead of asking.
         #[arg(long)]
         password_stdin: bool,
+    },
+    /// Changes how a user may log in.
+    Update {
+        /// Names the user.
+        name: String,
+        /// Lets the user log in by the password grant, or refuses it as if the password were wrong: on or off.
+        #[arg(long, value_name = "ON|OFF", value_parser = on_or_off, action = clap::ArgAction::Set)]
+        password_grant: bool,
     },
     /// Refuses the user's logins and revokes every grant.
     Disable {
@@ -76,6 +93,9 @@ pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
             admin.user(&name).await?;
             let password = prompts::new_password(password_stdin)?;
             Report::done(&admin.set_password(&name, password).await?, &MEMBERS)
+        }
+        Command::Update { name, password_grant } => {
+            Report::done(&admin.allow_password_grant(&name, password_grant).await?, &MEMBERS)
         }
         Command::Disable { name } => Report::done(&admin.disable_user(&name).await?, &MEMBERS),
         Command::Enable { name } => Report::done(&admin.enable_user(&name).await?, &MEMBERS),

@@ -2,6 +2,7 @@
 
 use crate::admin::Choice;
 use crate::protocol::client::AuthMethod;
+use crate::protocol::network::{Network, NetworkError};
 use crate::protocol::scope::Scope;
 
 /// What a change takes for "as the settings have it".
@@ -33,6 +34,20 @@ pub fn method_or_default(text: &str) -> Result<Choice<AuthMethod>, String> {
         return Ok(Choice::Default);
     }
     text.parse().map(Choice::Own).map_err(|error| format!("{error}, {DEFAULT}"))
+}
+
+/// Whether something is to be.
+pub fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("is neither on nor off".to_owned()),
+    }
+}
+
+/// What a change takes for "everywhere".
+pub fn network_or_any(text: &str) -> Result<Option<Network>, NetworkError> {
+    if text == "any" { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// One scope of several flags, each of which may hold several tokens.

@@ -36,6 +36,10 @@ it while they run; what contradicts is refused, with the numbers. A client may h
 | `refresh_absolute_lifetime` * | How long a grant lives in any case. | as above | `90d` |
 | `grant_limit` * | How many live grants one user may have at one client. One more login ends the oldest, with its tokens and an audit event (`grant.evict`). | 1 to 10000 | 100 |
 | `retry_window` | How long a used refresh token gets the same successor again. | `0s` to `5m` | `30s` |
+| `login_throttling` | Whether failed password logins are counted and braked: see [passwords.md](passwords.md). | `on` or `off` | on |
+| `login_limit_per_name`, `login_limit_per_pair`, `login_limit_per_known_pair` | How many logins may fail under one name; under one name from one address; the same where the user has logged in from the address before. | 1 to 100 | 20, 10, 20 |
+| `login_limit_per_address` | How many logins may fail from one address. | 1 to 100000 | 100 |
+| `login_window`, `login_longest_block` | How long a failed login counts; how long logins have to wait at most. | `1s` to `1d` | `15m` |
 | `key_rotation_interval`, `key_publication_period`, `key_retention`, `jwks_max_age` | See [keys.md](keys.md). | | |
 
 What is kept how long, and which of these settings rules it, is in [retention.md](retention.md).

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::database_url::DatabaseUrl;
 use super::source::{Origin, Sources};
-use super::value::{Count, LogFilter, LogFormat, MasterKeyText, Setting, Tls, cores};
+use super::value::{Count, LogFilter, LogFormat, MasterKeyText, Networks, Setting, Tls, cores};
 use super::{Described, names};
 use crate::protocol::issuer::Issuer;
 
@@ -127,6 +127,10 @@ settings! {
 
     /// The certificate's private key (PEM). Needed with `tls_cert_file`.
     tls_key_file: Option<PathBuf> = "none" => |_| Some(None);
+
+    /// The proxies in front of the server, whose `Forwarded` or `X-Forwarded-For` is believed; a proxy must append to the
+    /// header, or replace it. Anybody who is not in this list speaks for their own address alone.
+    trusted_proxies: Networks = "none" => |_| Some(Networks::default());
 
     /// What is logged to standard error, as `tracing` filter directives. Of libraries, nothing finer than `info` is.
     log: LogFilter = "info";

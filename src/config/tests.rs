@@ -127,6 +127,9 @@ fn values_out_of_bounds_of_another_type_and_unknown_names_are_refused() {
         ("SIGNET_LOG", "signet=loud"),
         ("SIGNET_LOG_FORMAT", "JSON"),
         ("SIGNET_DATA_DIR", "   "),
+        ("SIGNET_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("SIGNET_TRUSTED_PROXIES", "10.0.0.1,"),
+        ("SIGNET_TRUSTED_PROXIES", "proxy.example.com"),
     ] {
         let lines = faults(&[(variable, value)], "");
         assert!(lines.len() == 1 && lines[0].starts_with(&format!("{variable}: ")), "{value}: {lines:?}");
@@ -138,6 +141,16 @@ fn values_out_of_bounds_of_another_type_and_unknown_names_are_refused() {
         assert_eq!(faults(&[(name, "1.2.3.4:5")], "").len(), 1, "{name}");
     }
     assert_eq!(good(&[("SIGNET_PASSWORD_QUEUE", "0")], "").password_queue.get(), 0);
+}
+
+#[test]
+fn trusted_proxies_are_a_list_of_networks() {
+    assert!(good(&[], "").trusted_proxies.as_slice().is_empty());
+    let config = good(&[("SIGNET_TRUSTED_PROXIES", "10.0.0.0/8 ,2001:db8::1")], "trusted_proxies = '127.0.0.1'");
+    let networks: Vec<_> = config.trusted_proxies.as_slice().iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.0/8", "2001:db8::1/128"]);
+    let slip = faults(&[("SIGNET_TRUSTED_PROXIES", "127.0.0.1, 10.1.0.0/8")], "");
+    assert!(slip[0].contains("has `10.1.0.0/8`, which has bits set") && slip[0].contains("is 10.0.0.0/8"), "{slip:?}");
 }
 
 #[test]

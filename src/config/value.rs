@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::database_url::DatabaseUrl;
 use crate::protocol::issuer::Issuer;
+use crate::protocol::network::{Network, NetworkError};
 use crate::secret::Secret;
 
 /// A kind of value.
@@ -219,6 +220,39 @@ impl Setting for MasterKeyText {
 
     fn show(&self) -> String {
         "(hidden)".to_owned()
+    }
+}
+
+/// Blocks of addresses, separated by commas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks(Vec<Network>);
+
+impl Networks {
+    pub fn as_slice(&self) -> &[Network] {
+        &self.0
+    }
+}
+
+impl Setting for Networks {
+    fn expected() -> String {
+        "IP addresses or blocks of them, separated by commas, such as `10.0.0.0/8, 2001:db8::1`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let one = |network: &str| {
+            network.trim().parse().map_err(|error| match error {
+                NetworkError::Syntax => "is not such a list".to_owned(),
+                slip @ NetworkError::HostBits(_) => format!("has `{}`, which {slip}", network.trim()),
+            })
+        };
+        text.split(',').map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        match &self.0[..] {
+            [] => "(none)".to_owned(),
+            networks => networks.iter().map(Network::to_string).collect::<Vec<_>>().join(", "),
+        }
     }
 }
 

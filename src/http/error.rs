@@ -62,12 +62,23 @@ impl Error {
             Refused::InvalidGrant(_) => {
                 bad(Code::InvalidGrant, "The credentials or the refresh token are invalid, expired or revoked.")
             }
-            Refused::UnauthorizedClient(_) => bad(Code::UnauthorizedClient, "The client may not use this grant type."),
+            Refused::UnauthorizedClient(_) | Refused::OutsideNetworks => {
+                bad(Code::UnauthorizedClient, "The client may not use this grant type.")
+            }
             Refused::UnsupportedGrantType => bad(Code::UnsupportedGrantType, "The grant type is not supported."),
             Refused::InvalidScope(_) => {
                 bad(Code::InvalidScope, "The scope is malformed or exceeds what may be granted.")
             }
             Refused::InvalidTarget(_) => bad(Code::InvalidTarget, "The resource is not one the client may use."),
+            // Neither RFC 6749 nor RFC 8707 has a code for it. `invalid_grant` would make clients ask for another password
+            // or drop the session, `slow_down` (RFC 8628) is an answer to polling.
+            Refused::Throttled { retry_after } => Answer(
+                StatusCode::TOO_MANY_REQUESTS,
+                Code::TemporarilyUnavailable,
+                "Too many attempts. Try again later.",
+                // Whole seconds, and never before the block is over.
+                Some(u32::try_from(retry_after.num_milliseconds().max(1)).unwrap_or(u32::MAX).div_ceil(1000)),
+            ),
             Refused::Busy(_) => Answer(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::TemporarilyUnavailable,
@@ -137,6 +148,8 @@ mod tests {
             (Refused::InvalidClient(ClientRefusal::Unknown), 401, "invalid_client", false),
             (Refused::InvalidGrant(GrantRefusal::Replayed), 400, "invalid_grant", false),
             (Refused::UnauthorizedClient(GrantType::Password), 400, "unauthorized_client", false),
+            (Refused::OutsideNetworks, 400, "unauthorized_client", false),
+            (Refused::Throttled { retry_after: chrono::Duration::seconds(9) }, 429, "temporarily_unavailable", true),
             (Refused::UnsupportedGrantType, 400, "unsupported_grant_type", false),
             (Refused::InvalidScope("x"), 400, "invalid_scope", false),
             (Refused::InvalidTarget("x"), 400, "invalid_target", false),
@@ -154,6 +167,15 @@ mod tests {
             let Answer(_, answered, text, _) = error.answer();
             assert_eq!(serde_json::to_value(answered).unwrap(), code);
             assert!(!text.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_throttled_request_that_comes_back_when_told_does_not_come_too_early() {
+        for (milliseconds, seconds) in [(-5, "1"), (0, "1"), (999, "1"), (1000, "1"), (1001, "2"), (900_000, "900")] {
+            let retry_after = chrono::Duration::milliseconds(milliseconds);
+            let answer = Error::OAuth(oauth::Error::Throttled { retry_after }).error_response();
+            assert_eq!(answer.headers().get(RETRY_AFTER).unwrap(), seconds, "{milliseconds}");
         }
     }
 }

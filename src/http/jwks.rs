@@ -6,7 +6,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::caching;
+use super::{caching, client_address};
 use crate::oauth::client_authentication::PresentedCredentials;
 use crate::oauth::{PresentedVerifier, Provider};
 use crate::protocol::audience;
@@ -41,7 +41,7 @@ fn verifier(request: &HttpRequest) -> PresentedVerifier {
         credentials: credentials.filter(could_be_a_resource_servers),
         hint: form.optional("rs").filter(|hint| audience::check(hint).is_ok()).map(str::to_owned),
         agent: header(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned),
-        address: request.peer_addr().map(|address| address.ip()),
+        address: client_address::of(request),
     }
 }
 

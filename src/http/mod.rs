@@ -2,6 +2,7 @@
 
 mod account;
 mod caching;
+mod client_address;
 mod connection;
 mod error;
 mod health;

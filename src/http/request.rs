@@ -7,6 +7,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev};
 use futures_util::StreamExt as _;
 use zeroize::Zeroizing;
 
+use super::client_address;
 use super::error::Error;
 use super::server::Limits;
 use super::transaction::RequestId;
@@ -100,7 +101,7 @@ async fn read(mut payload: dev::Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
 
 fn origin(request: &HttpRequest) -> Origin {
     Origin {
-        address: request.peer_addr().map(|address| address.ip()),
+        address: client_address::of(request),
         request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
     }
 }

@@ -20,9 +20,10 @@ use super::routes;
 use super::status_changes::Listeners;
 use super::transaction::{InFlight, transaction};
 use crate::oauth::Provider;
+use crate::protocol::network::Network;
 
 /// How the server is run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Threads that serve requests.
     pub workers: usize,
@@ -31,6 +32,8 @@ pub struct Limits {
     /// How long a request's head may take to arrive, and its body after that. Whoever is slower holds a connection for
     /// nothing. Three times as long after a request began, or a connection was opened, it is given up in any case.
     pub arrival: Duration,
+    /// Peers whose `Forwarded` and `X-Forwarded-For` are believed.
+    pub trusted_proxies: Arc<[Network]>,
 }
 
 /// A server that listens. Awaiting it runs it until it is stopped.
@@ -87,7 +90,8 @@ pub fn listen(
     limits: Limits,
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
-    let server = Server::build().workers(limits.workers).shutdown_timeout(limits.drain.as_secs()).disable_signals();
+    let (drain, arrival) = (limits.drain, limits.arrival);
+    let server = Server::build().workers(limits.workers).shutdown_timeout(drain.as_secs()).disable_signals();
     let stopping = server.graceful_shutdown_signal();
     let provider = provider.clone();
     let in_flight = InFlight::default();
@@ -96,7 +100,7 @@ pub fn listen(
     // What `actix_web::HttpServer` does, on connections of our own.
     let http = move || {
         let stopping = stopping.clone();
-        let app = App::new().app_data(counted.clone()).app_data(limits);
+        let app = App::new().app_data(counted.clone()).app_data(limits.clone());
         let app = app.wrap(from_fn(transaction)).configure(routes(&provider, &listeners));
         let app = actix_service::IntoServiceFactory::into_factory(app)
             .map_err(|error: actix_web::Error| error.error_response());
@@ -106,11 +110,11 @@ pub fn listen(
                 async move { stopping.notified().await }
             })
             .keep_alive(Duration::from_secs(60))
-            .client_request_timeout(limits.arrival)
+            .client_request_timeout(arrival)
             .client_disconnect_timeout(Duration::from_secs(1))
             .finish(map_config(app, |()| AppConfig::default()))
     };
-    let patience = limits.arrival * 3;
+    let patience = arrival * 3;
     let server = match tls {
         None => server.listen("http", listener, move || {
             fn_service(move |socket: TcpStream| plain(socket, patience)).and_then(http())
@@ -119,7 +123,7 @@ pub fn listen(
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             server.listen("https", listener, move || {
                 let mut acceptor = Acceptor::new(config.clone());
-                acceptor.set_handshake_timeout(limits.arrival);
+                acceptor.set_handshake_timeout(arrival);
                 acceptor
                     .map_err(TlsError::into_service_error)
                     .and_then(move |stream| async move { encrypted(stream, patience) })

@@ -23,6 +23,9 @@ const PREFIX: &str = "sgr_";
 /// Covered by the MAC, so that no other MAC made with this key can be passed off as a refresh token.
 const PURPOSE: &[u8] = b"signet refresh token\0";
 
+/// The same for what logins are counted by.
+const LOGIN_PURPOSE: &[u8] = b"signet login throttle\0";
+
 /// version ‖ grant ‖ generation, before the MAC.
 const BODY_LENGTH: usize = 1 + 16 + 4;
 
@@ -130,6 +133,20 @@ impl IssuerSecrets {
         Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(token)))
     }
 
+    /// A name for the counter of logins that `parts` describe, which tells nobody what they are: a presented user name may
+    /// be a password that was typed into the wrong field. The same on every instance, today and after a restart.
+    pub fn login_counter(&self, parts: &[&[u8]]) -> Vec<u8> {
+        let (_, key) = self.refresh_token_macs.first().expect("never empty");
+        let mut context = hmac::Context::with_key(key);
+        context.update(LOGIN_PURPOSE);
+        for part in parts {
+            // With its length, so that no two descriptions are the same bytes.
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
+        context.sign().as_ref().to_vec()
+    }
+
     /// What a presented token names, if this issuer made it. The MAC is compared in constant time, before anything else
     /// of the token is looked at.
     pub fn open_refresh_token(&self, presented: &Secret) -> Option<RefreshTokenParts> {
@@ -188,6 +205,16 @@ mod tests {
             assert_eq!(secrets(1).open_refresh_token(&Secret::new(changed)), None);
         }
         assert_eq!(secrets(2).open_refresh_token(&token), None, "another issuer's key");
+    }
+
+    #[test]
+    fn counters_of_logins_differ_by_each_part_and_by_issuer() {
+        let counter = |key, parts: &[&[u8]]| secrets(key).login_counter(parts);
+        assert_eq!(counter(1, &[b"ab", b"c"]), counter(1, &[b"ab", b"c"]));
+        for other in [&[&b"a"[..], b"bc"][..], &[b"abc"], &[b"ab", b"c", b""]] {
+            assert_ne!(counter(1, &[b"ab", b"c"]), counter(1, other));
+        }
+        assert_ne!(counter(1, &[b"ab", b"c"]), counter(2, &[b"ab", b"c"]));
     }
 
     #[test]

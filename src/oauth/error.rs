@@ -1,5 +1,7 @@
 //! What a request can be refused for. The variants are the RFC's codes; what they hold is for the log alone.
 
+use chrono::Duration;
+
 use crate::protocol::client::GrantType;
 use crate::protocol::form::FormError;
 use crate::protocol::token::TokenRequestError;
@@ -17,12 +19,17 @@ pub enum Error {
     InvalidGrant(GrantRefusal),
     #[error("unauthorized_client: the client may not use {0}")]
     UnauthorizedClient(GrantType),
+    #[error("unauthorized_client: the client may not use the password grant from this address")]
+    OutsideNetworks,
     #[error("unsupported_grant_type")]
     UnsupportedGrantType,
     #[error("invalid_scope: {0}")]
     InvalidScope(&'static str),
     #[error("invalid_target: {0}")]
     InvalidTarget(&'static str),
+    /// Too many logins failed: under the name, from the address, or both. Which of them, nobody is told.
+    #[error("throttled: too many failed logins, to be tried again in {} s", .retry_after.num_seconds())]
+    Throttled { retry_after: Duration },
     /// More work than may be taken on; the same request may succeed in a moment.
     #[error("busy: {0}")]
     Busy(&'static str),

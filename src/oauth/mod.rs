@@ -10,6 +10,9 @@ mod error;
 pub mod introspect;
 mod issue;
 pub mod key_set_fetches;
+mod login;
+mod login_events;
+mod login_throttle;
 mod own_password;
 mod password;
 pub mod purge;
@@ -48,7 +51,7 @@ pub struct Provider {
     pub key_set_fetches: KeySetFetches,
 }
 
-/// Where a request comes from: for the audit trail, never for a decision.
+/// Where a request comes from. Only what a password login may do depends on it: how often, and for which clients.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     pub address: Option<IpAddr>,

@@ -10,6 +10,7 @@ use crate::secret::Secret;
 use crate::status::{Moment, revoke_grants};
 use crate::store::audit_events::{self, AuditEvent};
 use crate::store::grants::Selection;
+use crate::store::logins;
 use crate::store::users::{self, User};
 use crate::store::{Connection, Json};
 
@@ -23,23 +24,28 @@ impl Provider {
     pub async fn change_own_password(&self, form: &Form, origin: &Origin) -> Result<(), Error> {
         let current = Secret::new(form.required("password")?);
         let new = Secret::new(form.required("new_password")?);
-        let user = self.log_in(form.required("username")?, current, origin).await?;
+        let settings = self.directory.settings().await?;
+        let login = self.log_in(None, (form.required("username")?, &current), &settings, origin).await?;
+        let user = &login.user;
         let context: Vec<&str> = [Some(user.username.as_str()), user.email.as_deref()].into_iter().flatten().collect();
         password::check(&new, &context).map_err(|_| Error::InvalidRequest(UNACCEPTABLE))?;
         let hash = self.passwords.hash(new).await?;
-        let settings = self.directory.settings().await?;
         let now = self.clock.now();
         let moment = Moment { now, retention: settings.retention_at(now) };
         let changed = async |connection: &mut Connection| -> Result<bool, Error> {
             // As at a login: somebody else's change, or the user's removal, comes first or comes later.
-            if !users::record_login(connection, &user, now).await? {
+            if !users::record_login(connection, user, now).await? {
                 return Ok(false);
             }
             users::set_password(connection, user.id, hash.as_str(), now).await?;
             let selection = Selection { user: Some(user.id), ..Selection::default() };
             let revoked =
                 revoke_grants(connection, &self.entropy, selection, moment, "password changed by the user").await?;
-            audit_events::insert(connection, &self.changed(&user, revoked, (origin, moment))).await?;
+            login.remember(connection, now).await?;
+            if let Some(counter) = login.counter_of_known() {
+                logins::forget(connection, counter).await?;
+            }
+            audit_events::insert(connection, &self.changed(user, revoked, (origin, moment))).await?;
             Ok(true)
         };
         if self.store.transaction(changed).await? { Ok(()) } else { Err(Error::InvalidGrant(GrantRefusal::Changed)) }

@@ -6,17 +6,17 @@ use serde_json::json;
 
 use super::client_authentication::AuthenticatedClient;
 use super::issue::{self, Subject};
+use super::login::Login;
 use super::target::Target;
 use super::{Error, GrantRefusal, Origin, Provider};
-use crate::password::{PasswordHash, Verdict};
 use crate::protocol::client::GrantType;
 use crate::protocol::token::{Requested, TokenResponse};
-use crate::protocol::username;
 use crate::secret::Secret;
 use crate::status::{Moment, Taker, evict_grants};
 use crate::store::audit_events::{self, AuditEvent};
 use crate::store::clients::Client;
-use crate::store::grants::{self, Grant};
+use crate::store::grants::Grant;
+use crate::store::logins;
 use crate::store::settings::Settings;
 use crate::store::status::revoked_at;
 use crate::store::users::{self, User};
@@ -31,51 +31,36 @@ impl Provider {
         origin: &Origin,
     ) -> Result<TokenResponse, Error> {
         let client = client.client();
+        let networks = &client.allowed_networks.0;
+        if !networks.is_empty() && !origin.address.is_some_and(|at| networks.iter().any(|network| network.contains(at)))
+        {
+            return Err(Error::OutsideNetworks);
+        }
         // Asked first: a request that can get nothing must not cost a hash.
         let target = self.target(client, (&client.audiences.0, &client.scope.0), requested).await?;
         let settings = self.directory.settings().await?;
-        let user = self.log_in(presented_name, presented_password, origin).await?;
+        let login = self.log_in(Some(client), (presented_name, &presented_password), &settings, origin).await?;
 
-        let grant = self.new_grant(client, &user, (&target, requested), (&settings, origin)).await?;
+        let grant = self.new_grant(client, &login, (&target, requested), (&settings, origin)).await?;
         let refreshes = client.grant_types.0.contains(&GrantType::RefreshToken);
         let refresh_token = refreshes.then(|| self.secrets.refresh_token(grant.id, grant.generation));
         let subject = Subject::Grant {
             id: grant.id,
-            user: user.id,
+            user: grant.user_id,
             until: grant.expires_at,
             refresh_token: refresh_token.as_ref(),
         };
         self.issue(client, &subject, &target, (grant.status(), &settings))
     }
 
-    /// The user whose password this is. Unknown, disabled and password-less users cost the same hash as a wrong password
-    /// and get the same answer.
-    pub(super) async fn log_in(&self, presented_name: &str, presented: Secret, origin: &Origin) -> Result<User, Error> {
-        let refused = |why: &'static str| {
-            tracing::info!(address = ?origin.address, why, "login refused");
-            Err(Error::InvalidGrant(GrantRefusal::Credentials))
-        };
-        let canonical = username::canonical(presented_name);
-        let user = users::find_by_name(&mut self.store.reading().await?, &canonical).await?;
-        let usable = user.as_ref().filter(|user| user.disabled_at.is_none());
-        let stored = usable.and_then(|user| user.password_hash.clone()).map(PasswordHash::from_stored);
-        let verdict = self.passwords.verify(presented, stored).await?;
-        let Verdict::Right { rehash } = verdict else { return refused("wrong password, or no such user") };
-        let Some(user) = user else { return refused("no such user") };
-        if let Some(rehash) = rehash {
-            users::rehash(&mut self.store.writing().await?, &user, rehash.as_str()).await?;
-        }
-        Ok(user)
-    }
-
     async fn new_grant(
         &self,
         client: &Client,
-        user: &User,
+        login: &Login,
         (target, requested): (&Target, &Requested),
         (settings, origin): (&Settings, &Origin),
     ) -> Result<Grant, Error> {
-        let now = self.clock.now();
+        let (now, user) = (self.clock.now(), &login.user);
         let seconds = |own: Option<i64>, default| Duration::seconds(own.unwrap_or(default));
         let (idle, absolute) = if client.grant_types.0.contains(&GrantType::RefreshToken) {
             (
@@ -113,7 +98,10 @@ impl Provider {
                 if !users::record_login(connection, user, now).await? {
                     return Ok(false);
                 }
-                grants::insert(connection, &grant).await?;
+                login.remember(connection, now).await?;
+                let details = json!({ "user_id": user.id, "grant_id": grant.id });
+                let event = self.login_event(("login.success", now), (Some(client), Some(user)), details, origin);
+                logins::insert(connection, &grant, &event, login.counter_of_known()).await?;
                 // Looked at afterwards: from the insertion on, no revocation of the block passes this grant by.
                 if revoked_at(connection, status.list, status.index).await?.is_some() {
                     return Err(NotAdded::Index);

@@ -21,6 +21,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::key_set_fetches::REMEMBERED;
+use super::login_throttle::REMEMBERED as KNOWN;
 use crate::clock::Clock;
 use crate::keys::lifecycle::SKEW;
 use crate::status::LEASE_LIFETIME;
@@ -51,11 +52,14 @@ pub struct Purged {
     pub status_leases: usize,
     pub status_lists: usize,
     pub key_set_fetches: usize,
+    pub login_throttles: usize,
+    pub known_addresses: usize,
 }
 
 impl Purged {
     pub fn rows(&self) -> usize {
-        self.grants + self.revocations + self.status_leases + self.status_lists + self.key_set_fetches
+        let ended = self.grants + self.revocations + self.status_leases + self.status_lists;
+        ended + self.key_set_fetches + self.login_throttles + self.known_addresses
     }
 }
 
@@ -126,6 +130,8 @@ impl Purge {
         let walked = self.walk(effort, self.leases_after, purge::leases_page, empty).await?;
         (self.leases_after, purged.status_leases) = (walked.0, purged.status_leases + walked.1);
         purged.status_lists = self.store.exclusively(Exclusive::Purge, purge::retired_lists).await?;
+        purged.login_throttles = self.drain(effort, async |c| purge::login_throttles(c, now).await).await?;
+        purged.known_addresses = self.drain(effort, async |c| purge::known_addresses(c, now - KNOWN).await).await?;
         purged.key_set_fetches = self.drain(effort, async |c| purge::key_set_fetches(c, fetched).await).await?;
         Ok(purged)
     }

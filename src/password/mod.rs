@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 pub use hash::{Malformed, OutOfBounds, Parameters, PasswordHash};
 pub use policy::{MIN_CHARACTERS, Refusal, check};
-pub use pool::{Pool, PoolSettings, Verdict};
+pub use pool::{Admitted, Pool, PoolSettings, Verdict};
 
 use crate::secret::Secret;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::arena::{Arena, Tally};
 use super::hash::Argon2id;
-use super::workers::Workers;
+use super::workers::{Place, Workers};
 use super::{Error, Parameters, Password, PasswordHash};
 use crate::entropy::Entropy;
 use crate::secret::Secret;
@@ -35,6 +35,14 @@ pub enum Verdict {
     Wrong,
 }
 
+/// A presented password that has a place in the queue, and is verified when its turn comes. Dropped, it gives the place
+/// back.
+pub struct Admitted<'a> {
+    pool: &'a Pool,
+    place: Place,
+    password: Password,
+}
+
 /// Made once in a process and shared by all its runtimes, which need tokio's timer.
 pub struct Pool {
     workers: Workers,
@@ -59,16 +67,52 @@ impl Pool {
     /// Hashes a new password, which [`check`](super::check) has accepted.
     pub async fn hash(&self, password: Secret) -> Result<PasswordHash, Error> {
         let (password, parameters, salt) = (Password::new(&password)?, self.parameters, self.entropy.bytes());
-        self.workers.run(move |arena| Argon2id::compute(&password, parameters, salt, arena).into()).await
+        let place = self.workers.admit()?;
+        self.workers.run(place, move |arena| Argon2id::compute(&password, parameters, salt, arena).into()).await
     }
 
-    /// Verifies a presented password. `stored` is `None` for a user who is unknown, disabled or without a password:
-    /// the answer is then [`Verdict::Wrong`], after the same work.
+    /// Lets a presented password in, or turns it away at once: what else has to be asked for it, the database is spared
+    /// then.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the queue is full, [`Error::TooLong`] whoever it is for.
+    pub fn admit(&self, presented: &Secret) -> Result<Admitted<'_>, Error> {
+        let password = Password::new(presented)?;
+        Ok(Admitted { pool: self, place: self.workers.admit()?, password })
+    }
+
+    /// Verifies a presented password that nothing else has to be asked for.
+    pub async fn verify(&self, presented: Secret, stored: Option<PasswordHash>) -> Result<Verdict, Error> {
+        self.admit(&presented)?.verify(stored).await
+    }
+
+    /// Callers waiting for their turn now.
+    pub fn waiting(&self) -> usize {
+        self.workers.waiting()
+    }
+
+    /// Threads hashing now.
+    pub fn hashing(&self) -> usize {
+        self.workers.hashing()
+    }
+
+    /// Hashes computed since the start.
+    pub fn computations(&self) -> usize {
+        self.tally.computations()
+    }
+}
+
+impl Admitted<'_> {
+    /// Verifies the password. `stored` is `None` for a user who is unknown, disabled or without a password: the answer is
+    /// then [`Verdict::Wrong`], after the same work.
     ///
     /// A right password with outdated parameters is hashed anew in the same turn, which then takes twice as long.
-    pub async fn verify(&self, presented: Secret, stored: Option<PasswordHash>) -> Result<Verdict, Error> {
-        let password = Password::new(&presented)?;
-        let (parameters, dummy, salt) = (self.parameters, self.dummy, self.entropy.bytes());
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the wait was too long; nothing was hashed then.
+    pub async fn verify(self, stored: Option<PasswordHash>) -> Result<Verdict, Error> {
+        let Self { pool, place, password } = self;
+        let (parameters, dummy, salt) = (pool.parameters, pool.dummy, pool.entropy.bytes());
         let task = move |arena: &mut Arena| {
             let stored = stored.map(|stored| Argon2id::parse(&stored));
             // A malformed hash costs a verification too, or it would give the user away.
@@ -85,22 +129,7 @@ impl Pool {
                 }
             }
         };
-        self.workers.run(task).await?
-    }
-
-    /// Callers waiting for their turn now.
-    pub fn waiting(&self) -> usize {
-        self.workers.waiting()
-    }
-
-    /// Threads hashing now.
-    pub fn hashing(&self) -> usize {
-        self.workers.hashing()
-    }
-
-    /// Hashes computed since the start.
-    pub fn computations(&self) -> usize {
-        self.tally.computations()
+        pool.workers.run(place, task).await?
     }
 }
 

@@ -9,13 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::Error;
 use super::arena::Arena;
 
 type Job = Box<dyn FnOnce(&mut Arena) + Send>;
+
+/// A caller's place, in the queue or at a thread. It is free again when this is dropped.
+pub(super) struct Place(OwnedSemaphorePermit);
 
 /// Ends its threads when it is dropped; what they have begun they finish.
 pub(super) struct Workers {
@@ -51,19 +54,26 @@ impl Workers {
         })
     }
 
+    /// Lets a caller in, who may do something else before it lines up.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] at once when the queue is full.
+    pub fn admit(&self) -> Result<Place, Error> {
+        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| Error::Busy)
+    }
+
     /// Runs `task` on one of the threads, first come, first served.
     ///
     /// Dropped before its turn, the future leaves the queue and `task` never runs. Dropped later, `task` runs to its
     /// end and the thread counts as taken until then.
     ///
     /// # Errors
-    /// [`Error::Busy`] at once when the queue is full, or after the deadline; [`Error::Crashed`] when `task` panics.
-    pub async fn run<T, F>(&self, task: F) -> Result<T, Error>
+    /// [`Error::Busy`] after the deadline; [`Error::Crashed`] when `task` panics.
+    pub async fn run<T, F>(&self, Place(place): Place, task: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut Arena) -> T + Send + 'static,
     {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy)?;
         let turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned())
             .await
             .map_err(|_| Error::Busy)?

@@ -15,7 +15,7 @@ pub enum ErrorCode {
     /// RFC 8707 §2.
     InvalidTarget,
     /// RFC 6749 §4.1.2.1 names these two for the authorization endpoint, whose redirect has no status code; here they
-    /// say in the body what the status (503, 500) says.
+    /// say in the body what the status (503 or 429, 500) says.
     TemporarilyUnavailable,
     ServerError,
 }

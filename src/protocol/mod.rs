@@ -10,6 +10,7 @@ pub mod introspection;
 pub mod issuer;
 pub mod jwk;
 pub mod metadata;
+pub mod network;
 pub mod scope;
 pub mod status_list;
 pub mod token;

@@ -9,6 +9,7 @@ use super::backend::on;
 use super::schema::{client_secrets, clients};
 use super::{Bind, Connection, Error, Json, Spelled};
 use crate::protocol::client::{AuthMethod, GrantType};
+use crate::protocol::network::Network;
 use crate::protocol::scope::Scope;
 
 /// A row of `clients`. Lifetimes are in seconds. What is absent is as the settings have it.
@@ -33,6 +34,8 @@ pub struct Client {
     pub disabled_at: Option<DateTime<Utc>>,
     /// See [`Settings::grant_limit`](super::settings::Settings::grant_limit).
     pub grant_limit: Option<i64>,
+    /// From where it may log users in with a password; empty: from everywhere.
+    pub allowed_networks: Json<Vec<Network>>,
 }
 
 /// A row of `client_secrets`. It has no `Debug`, for it holds the secret's hash.

@@ -3,16 +3,16 @@
 //!
 //! A column that is added later gets `#[serde(default = …)]` here, so that older backups still restore.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::encodings::{binary, spelled};
 use super::audit_events::AuditEvent;
 use super::clients::{Client, ClientSecret};
 use super::grants::Grant;
 use super::key_set_fetches::KeySetFetch;
+use super::known_addresses::KnownAddress;
 use super::resource_servers::ResourceServer;
 use super::sealed_secrets::SealedSecret;
 use super::settings::Settings;
@@ -23,6 +23,7 @@ use super::users::User;
 use super::{Json, Spelled};
 use crate::protocol::client::{AuthMethod, GrantType};
 use crate::protocol::jwk::{Algorithm, PublicJwk};
+use crate::protocol::network::Network;
 use crate::protocol::scope::Scope;
 
 /// Each row's members are its columns. The compiler compares them with the row's: none can be missing.
@@ -70,6 +71,12 @@ rows! {
         password_version: i64,
         last_login_at: Option<DateTime<Utc>>,
         disabled_at: Option<DateTime<Utc>>,
+        password_grant_disabled_at: Option<DateTime<Utc>>,
+    }
+    KnownAddresses: "KnownAddress" as KnownAddressLine {
+        #[serde(with = "binary")] key: Vec<u8>,
+        user_id: Uuid,
+        last_login_at: DateTime<Utc>,
     }
     ResourceServers: "ResourceServer" as ResourceServerLine {
         id: Uuid,
@@ -96,6 +103,7 @@ rows! {
         refresh_idle_lifetime: Option<i64>,
         refresh_absolute_lifetime: Option<i64>,
         grant_limit: Option<i64>,
+        #[serde(default = "added::networks")] allowed_networks: Json<Vec<Network>>,
         created_at: DateTime<Utc>,
         disabled_at: Option<DateTime<Utc>>,
     }
@@ -181,6 +189,13 @@ rows! {
         former_key_retention_until: Option<DateTime<Utc>>,
         former_key_sets_until: Option<DateTime<Utc>>,
         grant_limit: i64,
+        #[serde(default = "added::throttling")] login_throttling: bool,
+        #[serde(default = "added::number::<20>")] login_limit_per_name: i64,
+        #[serde(default = "added::number::<100>")] login_limit_per_address: i64,
+        #[serde(default = "added::number::<10>")] login_limit_per_pair: i64,
+        #[serde(default = "added::number::<20>")] login_limit_per_known_pair: i64,
+        #[serde(default = "added::number::<900>")] login_window: i64,
+        #[serde(default = "added::number::<900>")] login_longest_block: i64,
     }
     AuditEvents: "AuditEvent" as AuditEventLine {
         id: Uuid,
@@ -194,78 +209,23 @@ rows! {
     }
 }
 
-/// Bytes in base64.
-mod binary {
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
+/// What the migrations put into columns that older backups do not have.
+mod added {
+    use super::{Json, Network};
 
-    use super::*;
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(bytes))
+    pub fn networks() -> Json<Vec<Network>> {
+        Json(Vec::new())
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map_err(D::Error::custom)
+    pub fn throttling() -> bool {
+        true
     }
 
-    pub mod optional {
-        use super::*;
-
-        pub fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-            bytes.as_ref().map(|bytes| STANDARD.encode(bytes)).serialize(serializer)
-        }
-
-        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
-            let text = Option::<String>::deserialize(deserializer)?;
-            text.map(|text| STANDARD.decode(text)).transpose().map_err(D::Error::custom)
-        }
+    pub fn number<const N: i64>() -> i64 {
+        N
     }
 }
 
-/// A value by the text that names it, as the database keeps it.
-mod spelled {
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use super::*;
-
-    pub fn serialize<T: Display, S: Serializer>(value: &Spelled<T>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&value.0)
-    }
-
-    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Spelled<T>, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        String::deserialize(deserializer)?.parse().map(Spelled).map_err(D::Error::custom)
-    }
-
-    pub mod optional {
-        use super::*;
-
-        pub fn serialize<T: Display, S: Serializer>(
-            value: &Option<Spelled<T>>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            value.as_ref().map(|value| value.0.to_string()).serialize(serializer)
-        }
-
-        pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<Spelled<T>>, D::Error>
-        where
-            T: FromStr<Err: Display>,
-            D: Deserializer<'de>,
-        {
-            let text = Option::<String>::deserialize(deserializer)?;
-            text.map(|text| text.parse().map(Spelled)).transpose().map_err(D::Error::custom)
-        }
-    }
-}
-
+mod encodings;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::backend::{delete_unheld, on};
 use super::revisions::{self, Topic};
-use super::schema::{grants, key_set_fetches, revocations, status_leases, status_lists};
+use super::schema::{
+    grants, key_set_fetches, known_addresses, login_throttles, revocations, status_leases, status_lists,
+};
 use super::{Bind, Connection, Error};
 
 /// Rows that one batch removes at most, and that a page has.
@@ -133,6 +135,22 @@ pub async fn retired_lists(connection: &mut Connection) -> Result<usize, Error> 
         revisions::bump(connection, Topic::Revocations).await?;
     }
     Ok(removed)
+}
+
+/// Counters of logins whose attempts no longer count.
+pub async fn login_throttles(connection: &mut Connection, now: DateTime<Utc>) -> Result<usize, Error> {
+    let rows = diesel::alias!(login_throttles as ended);
+    let key = rows.field(login_throttles::forgotten_at);
+    let due = rows.filter(key.le(now.timestamp_micros())).order(key).limit(BATCH);
+    Ok(delete_unheld!(connection, login_throttles, key, due.select(rows.field(login_throttles::key))))
+}
+
+/// Addresses from which a user has not logged in since then.
+pub async fn known_addresses(connection: &mut Connection, until: DateTime<Utc>) -> Result<usize, Error> {
+    let rows = diesel::alias!(known_addresses as ended);
+    let key = rows.field(known_addresses::last_login_at);
+    let due = rows.filter(key.le(Bind(until))).order(key).limit(BATCH).select(rows.field(known_addresses::key));
+    Ok(delete_unheld!(connection, known_addresses, key, due))
 }
 
 /// Verifiers that were last seen by then.

@@ -29,6 +29,7 @@ tables! {
         password_version -> BigInt,
         last_login_at -> Nullable<DbTime>,
         disabled_at -> Nullable<DbTime>,
+        password_grant_disabled_at -> Nullable<DbTime>,
     }
     resource_servers (id) {
         id -> DbUuid,
@@ -57,6 +58,7 @@ tables! {
         created_at -> DbTime,
         disabled_at -> Nullable<DbTime>,
         grant_limit -> Nullable<BigInt>,
+        allowed_networks -> DbJson,
     }
     client_secrets (id) {
         id -> DbUuid,
@@ -135,6 +137,26 @@ tables! {
         former_key_retention_until -> Nullable<DbTime>,
         former_key_sets_until -> Nullable<DbTime>,
         grant_limit -> BigInt,
+        login_throttling -> Bool,
+        login_limit_per_name -> BigInt,
+        login_limit_per_address -> BigInt,
+        login_limit_per_pair -> BigInt,
+        login_limit_per_known_pair -> BigInt,
+        login_window -> BigInt,
+        login_longest_block -> BigInt,
+    }
+    login_throttles (key) {
+        key -> Binary,
+        attempts -> BigInt,
+        allowed -> BigInt,
+        pause -> BigInt,
+        blocked_until -> BigInt,
+        forgotten_at -> BigInt,
+    }
+    known_addresses (key) {
+        key -> Binary,
+        user_id -> DbUuid,
+        last_login_at -> DbTime,
     }
     key_set_fetches (verifier) {
         verifier -> Text,

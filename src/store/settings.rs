@@ -8,7 +8,7 @@ use super::backend::on;
 use super::schema::settings;
 use super::{Bind, Connection, Error};
 
-/// The row of `settings`. Every number but `grant_limit` is in seconds.
+/// The row of `settings`. Every number but the limits is in seconds.
 #[derive(Clone, Copy, Debug, Eq, Hash, Insertable, PartialEq, Queryable, Selectable, AsChangeset, serde::Serialize)]
 #[diesel(table_name = settings, treat_none_as_null = true)]
 pub struct Settings {
@@ -42,6 +42,20 @@ pub struct Settings {
     pub former_key_sets_until: Option<DateTime<Utc>>,
     /// How many live grants a user may have at a client that says nothing else: one more login ends the oldest.
     pub grant_limit: i64,
+    /// Whether password logins are counted and braked.
+    pub login_throttling: bool,
+    /// How many logins may fail under one name before the next ones have to wait, wherever they come from.
+    pub login_limit_per_name: i64,
+    /// The same from one address.
+    pub login_limit_per_address: i64,
+    /// The same under one name from one address.
+    pub login_limit_per_pair: i64,
+    /// The same where the user has logged in from the address before; then this one alone counts.
+    pub login_limit_per_known_pair: i64,
+    /// How long a failed login counts.
+    pub login_window: i64,
+    /// How long logins have to wait at most.
+    pub login_longest_block: i64,
 }
 
 impl Settings {

@@ -1,5 +1,6 @@
 //! The tables that make up an issuer, as one list: whatever moves a whole issuer (`copy`, a backup) goes by it, so that
-//! no table is left behind by one of them.
+//! no table is left behind by one of them. Not in it: `revisions`, which count for the instances of one database, and
+//! `login_throttles`, which are over in minutes and would lock out who has waited long ago.
 
 use std::hash::{Hash, Hasher};
 
@@ -12,11 +13,12 @@ use super::backend::{insert_all, on};
 use super::clients::{Client, ClientSecret};
 use super::grants::Grant;
 use super::key_set_fetches::KeySetFetch;
+use super::known_addresses::KnownAddress;
 use super::resource_servers::ResourceServer;
 use super::revisions::{self as counters, Topic};
 use super::schema::{
-    audit_events, client_secrets, clients, grants, key_set_fetches, resource_servers, revisions, revocations,
-    sealed_secrets, settings, signing_keys, status_leases, status_lists, users,
+    audit_events, client_secrets, clients, grants, key_set_fetches, known_addresses, resource_servers, revisions,
+    revocations, sealed_secrets, settings, signing_keys, status_leases, status_lists, users,
 };
 use super::sealed_secrets::SealedSecret;
 use super::settings::Settings;
@@ -139,6 +141,7 @@ macro_rules! tables {
 
 tables! {
     Users: users, User, id = |row| Bind(row.id);
+    KnownAddresses: known_addresses, KnownAddress, key = |row| row.key.clone();
     ResourceServers: resource_servers, ResourceServer, id = |row| Bind(row.id);
     Clients: clients, Client, id = |row| Bind(row.id);
     ClientSecrets: client_secrets, ClientSecret, id = |row| Bind(row.id);

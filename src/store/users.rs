@@ -30,6 +30,9 @@ pub struct User {
     pub last_login_at: Option<DateTime<Utc>>,
     #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
     pub disabled_at: Option<DateTime<Utc>>,
+    /// Since when the password is refused by the password grant.
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub password_grant_disabled_at: Option<DateTime<Utc>>,
 }
 
 pub async fn insert(connection: &mut Connection, user: &User) -> Result<(), Error> {
@@ -61,7 +64,8 @@ pub async fn record_login(connection: &mut Connection, user: &User, now: DateTim
     let unchanged = users::table
         .filter(users::id.eq(Bind(user.id)))
         .filter(users::password_version.eq(user.password_version))
-        .filter(users::disabled_at.is_null());
+        .filter(users::disabled_at.is_null())
+        .filter(users::password_grant_disabled_at.is_null());
     let login = diesel::update(unchanged).set(users::last_login_at.eq(Bind(now)));
     Ok(on!(connection, c => login.execute(c))? == 1)
 }
@@ -91,6 +95,16 @@ pub async fn set_password(
 
 pub async fn set_disabled(connection: &mut Connection, id: Uuid, at: Option<DateTime<Utc>>) -> Result<(), Error> {
     on!(connection, c => diesel::update(users::table.find(Bind(id))).set(users::disabled_at.eq(Bind(at))).execute(c))?;
+    Ok(())
+}
+
+pub async fn set_password_grant_disabled(
+    connection: &mut Connection,
+    id: Uuid,
+    at: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
+    let change = users::password_grant_disabled_at.eq(Bind(at));
+    on!(connection, c => diesel::update(users::table.find(Bind(id))).set(change).execute(c))?;
     Ok(())
 }
 

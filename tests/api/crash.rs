@@ -106,6 +106,7 @@ pub async fn register(program: &Program) -> String {
         refresh_idle_lifetime: None,
         refresh_absolute_lifetime: None,
         grant_limit: None,
+        allowed_networks: Vec::new(),
     };
     let secret = admin.create_client(client).await.unwrap().client_secret.unwrap();
     let user = NewUser { username: "alice".to_owned(), email: None, password: Secret::new(PASSWORD) };

@@ -11,7 +11,9 @@ use crate::status_lists::is_invalid;
 use crate::support::app::{API, App, PASSWORD, Tokens};
 
 async fn limit(app: &App, grants: i64) {
-    let change = SettingsChange { grant_limit: Some(grants), ..SettingsChange::default() };
+    // They log in faster than people do.
+    let change =
+        SettingsChange { grant_limit: Some(grants), login_throttling: Some(false), ..SettingsChange::default() };
     app.admin().change_settings(change).await.unwrap();
     app.synchronise().await;
 }

@@ -107,6 +107,7 @@ on_both! {
             refresh_idle_lifetime: None,
             refresh_absolute_lifetime: None,
             grant_limit: None,
+            allowed_networks: Vec::new(),
         };
         app.admin().create_client(new).await.unwrap_err();
     }

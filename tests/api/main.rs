@@ -19,6 +19,8 @@ mod key_import;
 mod key_revocation;
 mod key_set_fetches;
 mod log_scan;
+mod login_fences;
+mod login_throttle;
 mod master_key;
 mod migrations;
 mod outage;

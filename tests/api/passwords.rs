@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use signet::admin::settings::SettingsChange;
 use signet::admin::users::NewUser;
 use signet::password::Parameters;
 use signet::secret::Secret;
@@ -9,6 +10,7 @@ use signet::store::users;
 
 use crate::on_both;
 use crate::support::app::{Answer, App, PASSWORD, Variant};
+use crate::support::guesses::change;
 
 async fn create(app: &App, username: &str, password: &str) {
     let new = NewUser { username: username.to_owned(), email: None, password: Secret::new(password) };
@@ -17,6 +19,11 @@ async fn create(app: &App, username: &str, password: &str) {
 
 async fn log_in(app: &App, username: &str, password: &str) -> Answer {
     app.token(&[("grant_type", "password"), ("username", username), ("password", password)]).await
+}
+
+/// What is tested then is the pool alone.
+async fn unthrottled(app: &App) {
+    change(app, SettingsChange { login_throttling: Some(false), ..SettingsChange::default() }).await;
 }
 
 /// Letters in no order that a rule knows.
@@ -111,6 +118,7 @@ on_both! {
     }
 
     async fn who_finds_no_place_in_the_queue_is_told_to_come_back(app) {
+        unthrottled(&app).await;
         for (queue, places) in [("0", 1), ("1", 2)] {
             let slow = slow(&app, queue).await;
             let before = slow.provider.passwords.computations();
@@ -124,6 +132,7 @@ on_both! {
     }
 
     async fn fifty_logins_at_once_do_not_hold_up_the_key_set(app) {
+        unthrottled(&app).await;
         let settings = [("SIGNET_PASSWORD_WORKERS", "1"), ("SIGNET_PASSWORD_QUEUE", "100")];
         let real = Variant { parameters: Parameters::default(), settings: &settings, ..Variant::default() };
         let instance = app.variant(real).await;

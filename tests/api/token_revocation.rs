@@ -128,6 +128,7 @@ on_both! {
 
     async fn one_token_ends_with_its_grant_or_alone(app) {
         let (one, two, first, second) = (app.log_in().await, app.log_in().await, own(&app).await, own(&app).await);
+        app.advance(1);
         let revoke = async |token: &str| app.admin().revoke_presented(&app.provider, &Secret::new(token)).await;
         revoke(one.refresh()).await.unwrap();
         revoke(&two.access_token).await.unwrap();

@@ -17,6 +17,13 @@ pub(in crate::admin) const DEFAULTS: Settings = Settings {
     former_key_retention_until: None,
     former_key_sets_until: None,
     grant_limit: 100,
+    login_throttling: true,
+    login_limit_per_name: 20,
+    login_limit_per_address: 100,
+    login_limit_per_pair: 10,
+    login_limit_per_known_pair: 20,
+    login_window: 900,
+    login_longest_block: 900,
 };
 
 fn longest(seconds: i64) -> Longest {
@@ -78,6 +85,28 @@ fn a_retry_is_forgiven_for_minutes_only() {
     let long = SettingsChange { retry_window: Some(301), ..SettingsChange::default() };
     assert_only(&found(long), &["(5m 1s)", "longer than 5m"]);
     assert!(apply(DEFAULTS, SettingsChange { retry_window: Some(-1), ..SettingsChange::default() }).is_err());
+}
+
+#[test]
+fn limits_of_logins_are_sensible() {
+    let change = SettingsChange::default();
+    for (bad, field) in [
+        (SettingsChange { login_limit_per_name: Some(0), ..change }, "login_limit_per_name"),
+        (SettingsChange { login_limit_per_name: Some(101), ..change }, "login_limit_per_name"),
+        (SettingsChange { login_limit_per_address: Some(-1), ..change }, "login_limit_per_address"),
+        (SettingsChange { login_limit_per_pair: Some(101), ..change }, "login_limit_per_pair"),
+        (SettingsChange { login_limit_per_known_pair: Some(0), ..change }, "login_limit_per_known_pair"),
+        (SettingsChange { login_window: Some(0), ..change }, "login_window"),
+        (SettingsChange { login_longest_block: Some(86_401), ..change }, "login_longest_block"),
+    ] {
+        assert!(
+            matches!(apply(DEFAULTS, bad), Err(Error::Invalid { field: refused, .. }) if refused == field),
+            "{field}"
+        );
+    }
+    let good = SettingsChange { login_throttling: Some(false), login_limit_per_address: Some(100_000), ..change };
+    let applied = apply(DEFAULTS, good).unwrap();
+    assert!(!applied.login_throttling && applied.login_limit_per_address == 100_000);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn occupy(pool: &Arc<Pool>) -> Sender<()> {
             started.send(()).unwrap();
             let _ = released.recv();
         };
-        pool.workers.run(task).await
+        pool.workers.run(pool.workers.admit().unwrap(), task).await
     });
     // The worker is a thread of its own, but the task above has to reach it through this runtime.
     tokio::task::block_in_place(|| has_started.recv().unwrap());
@@ -157,6 +157,17 @@ async fn a_caller_that_leaves_before_its_turn_frees_its_place_and_is_never_hashe
 }
 
 #[tokio::test]
+async fn a_password_that_is_let_in_keeps_its_place_until_it_is_verified_or_given_up() {
+    let pool = pool(1, 0, HOUR);
+    let admitted = pool.admit(&secret("x")).unwrap();
+    assert_eq!(pool.admit(&secret("x")).err(), Some(Error::Busy));
+    drop(admitted);
+    assert_eq!(pool.computations(), 0);
+    assert_eq!(pool.admit(&secret("x")).unwrap().verify(None).await, Ok(Verdict::Wrong));
+    assert_eq!(pool.admit(&secret(&"x".repeat(1025))).err(), Some(Error::TooLong));
+}
+
+#[tokio::test]
 async fn a_caller_that_leaves_during_its_turn_keeps_the_worker_taken_until_the_end() {
     let pool = pool(1, 0, HOUR);
     let (release, released) = channel::<()>();
@@ -165,7 +176,7 @@ async fn a_caller_that_leaves_during_its_turn_keeps_the_worker_taken_until_the_e
         let _ = released.recv();
         ended.send(()).unwrap();
     };
-    let mut leaving = Box::pin(pool.workers.run(task));
+    let mut leaving = Box::pin(pool.workers.run(pool.workers.admit().unwrap(), task));
     assert_eq!(poll_immediate(&mut leaving).await, None);
     drop(leaving);
     assert_eq!(pool.hashing(), 1);
@@ -205,7 +216,10 @@ fn one_pool_serves_several_runtimes() {
 async fn a_job_that_panics_costs_its_answer_and_not_the_worker() {
     let pool = pool(1, 0, HOUR);
     for _ in 0..3 {
-        assert_eq!(pool.workers.run::<(), _>(|_| panic!("on purpose")).await, Err(Error::Crashed));
+        assert_eq!(
+            pool.workers.run::<(), _>(pool.workers.admit().unwrap(), |_| panic!("on purpose")).await,
+            Err(Error::Crashed)
+        );
     }
     assert_eq!(pool.verify(secret("x"), None).await, Ok(Verdict::Wrong));
 }

@@ -155,6 +155,17 @@ impl Store {
         conclude(&mut connection, body).await
     }
 
+    /// For a body that is one statement of PostgreSQL and several of SQLite: all of it or nothing.
+    pub(in crate::store) async fn together<T, F>(&self, body: F) -> Result<T, Error>
+    where
+        F: AsyncFnOnce(&mut Connection) -> Result<T, Error>,
+    {
+        match &self.pools {
+            Pools::Postgres(_) => body(&mut self.writing().await?).await,
+            Pools::Sqlite { .. } => self.transaction(body).await,
+        }
+    }
+
     /// A transaction that only reads, one state of the whole database, whatever is written meanwhile.
     pub async fn snapshot<T, E, F>(&self, body: F) -> Result<T, E>
     where

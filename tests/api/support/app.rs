@@ -15,6 +15,7 @@ use signet::oauth::Provider;
 use signet::password::Parameters;
 use signet::protocol::client::GrantType;
 use signet::protocol::jwk::Algorithm;
+use signet::protocol::network::Network;
 
 use super::cluster;
 
@@ -226,11 +227,16 @@ pub async fn provider(config: &Config, clock: &Clock, seed: u64) -> Arc<Provider
 
 /// Serves on a free port of this machine.
 pub fn listen(provider: &Arc<Provider>) -> String {
-    listen_on(provider, TcpListener::bind("127.0.0.1:0").unwrap())
+    listen_on(provider, TcpListener::bind("127.0.0.1:0").unwrap(), &[])
 }
 
-fn listen_on(provider: &Arc<Provider>, listener: TcpListener) -> String {
-    let limits = Limits { workers: 2, drain: Duration::from_secs(1), arrival: Duration::from_secs(15) };
+fn listen_on(provider: &Arc<Provider>, listener: TcpListener, trusted_proxies: &[Network]) -> String {
+    let limits = Limits {
+        workers: 2,
+        drain: Duration::from_secs(1),
+        arrival: Duration::from_secs(15),
+        trusted_proxies: trusted_proxies.into(),
+    };
     let listening = http::listen(provider, listener, None, limits).unwrap();
     let base = format!("http://{}", listening.address);
     tokio::task::spawn_local(listening.run());

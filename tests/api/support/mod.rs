@@ -4,6 +4,7 @@ pub mod app;
 pub mod bulk;
 pub mod cluster;
 pub mod disclosure;
+pub mod guesses;
 pub mod program;
 pub mod recorded;
 pub mod sql;

@@ -7,6 +7,7 @@ use signet::admin::users::NewUser;
 use signet::protocol::client::{AuthMethod, GrantType};
 use signet::protocol::jwk::Algorithm;
 use signet::secret::Secret;
+use signet::store::audit_events::AuditEvent;
 
 use super::{API, Answer, App, PASSWORD, Tokens};
 use crate::support::sql;
@@ -42,6 +43,7 @@ impl App {
             refresh_idle_lifetime: None,
             refresh_absolute_lifetime: None,
             grant_limit: None,
+            allowed_networks: Vec::new(),
         };
         let done = self.admin().create_client(new).await.unwrap();
         self.synchronise().await;
@@ -106,9 +108,16 @@ impl App {
         sql::execute(&self.config.database_url, statement).await.unwrap();
     }
 
-    pub async fn newest_event(&self) -> signet::store::audit_events::AuditEvent {
+    /// What happened last, but for logins.
+    pub async fn newest_event(&self) -> AuditEvent {
+        self.events(|action| !action.starts_with("login.")).await.remove(0)
+    }
+
+    /// What is recorded of such actions, the newest first.
+    pub async fn events(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<AuditEvent> {
         let mut connection = self.provider.store.reading().await.unwrap();
-        signet::store::audit_events::newest(&mut connection, 1).await.unwrap().remove(0)
+        let all = signet::store::audit_events::newest(&mut connection, 10_000).await.unwrap();
+        all.into_iter().filter(|event| is_wanted(&event.action)).collect()
     }
 
     pub async fn is_active(&self, token: &str) -> bool {

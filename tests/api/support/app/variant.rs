@@ -56,7 +56,7 @@ impl App {
         let issuer = variant.issuer.parse().unwrap();
         let provider = Arc::new(compose::instance(&config, issuer, surroundings).await.unwrap());
         Self {
-            base: listen_on(&provider, listener),
+            base: listen_on(&provider, listener, config.trusted_proxies.as_slice()),
             provider,
             clock,
             secret: self.secret.clone(),

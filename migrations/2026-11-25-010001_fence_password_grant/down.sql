@@ -1,0 +1,2 @@
+ALTER TABLE users DROP COLUMN password_grant_disabled_at;
+ALTER TABLE clients DROP COLUMN allowed_networks;

@@ -1,0 +1,167 @@
+//! Counting password logins before anything is hashed. Taking a slot is one statement a counter, guarded by its block:
+//! the database decides how many of those that come at once get one, whichever instance they come to.
+//!
+//! What is counted, and how many are allowed, is decided in `oauth/login_throttle.rs`.
+
+use chrono::{DateTime, Duration, Utc};
+use diesel::dsl::{case_when, max};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel::upsert::excluded;
+use diesel_async::RunQueryDsl;
+
+use super::backend::on;
+use super::schema::login_throttles;
+use super::{Connection, Error, Store};
+
+/// One counter, and how many attempts it allows before it blocks.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Slot {
+    pub key: Vec<u8>,
+    pub allowed: i64,
+}
+
+/// When it is, and how long things last.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub now: DateTime<Utc>,
+    /// After the last attempt, or its block, until the counter begins anew.
+    pub window: Duration,
+    pub first_pause: Duration,
+    pub longest_pause: Duration,
+}
+
+/// A slot that was taken, as the counter then stood.
+#[derive(Clone, Debug, Queryable)]
+pub struct Taken {
+    pub key: Vec<u8>,
+    pub attempts: i64,
+    blocked_until: i64,
+}
+
+impl Taken {
+    /// Whether this attempt was the last that is allowed, so that the next ones wait.
+    pub fn blocks(&self, pace: &Pace) -> bool {
+        self.blocked_until > pace.now.timestamp_micros()
+    }
+}
+
+#[derive(Clone, Insertable)]
+#[diesel(table_name = login_throttles)]
+struct Row {
+    key: Vec<u8>,
+    attempts: i64,
+    allowed: i64,
+    pause: i64,
+    blocked_until: i64,
+    forgotten_at: i64,
+}
+
+impl Row {
+    /// The first attempt of a counter.
+    fn first(slot: &Slot, pace: &Pace) -> Self {
+        let last = slot.allowed <= 1;
+        let (now, first) = (pace.now.timestamp_micros(), micros(pace.first_pause));
+        let blocked_until = if last { now + first } else { now };
+        Self {
+            key: slot.key.clone(),
+            attempts: 1,
+            allowed: slot.allowed,
+            pause: if last { (2 * first).min(micros(pace.longest_pause)) } else { first },
+            blocked_until,
+            forgotten_at: blocked_until + micros(pace.window),
+        }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    duration.num_microseconds().unwrap_or(i64::MAX / 4)
+}
+
+const KEPT: (login_throttles::key, login_throttles::attempts, login_throttles::blocked_until) =
+    (login_throttles::key, login_throttles::attempts, login_throttles::blocked_until);
+
+/// Counts an attempt at each of the slots, in the order of their keys, except at those that are blocked: they stay as they
+/// are. In one statement of PostgreSQL, in one transaction of SQLite.
+///
+/// # Panics
+/// With a number of slots other than one or three, for which PostgreSQL has its statement prepared.
+pub async fn take(store: &Store, slots: &[Slot], pace: &Pace) -> Result<Vec<Taken>, Error> {
+    use diesel::query_dsl::methods::FilterDsl;
+    use login_throttles as t;
+
+    let now = pace.now.timestamp_micros();
+    let (window, longest) = (micros(pace.window), micros(pace.longest_pause));
+    macro_rules! upsert {
+        ($rows:expr) => {{
+            let is_forgotten = || t::forgotten_at.le(now);
+            let is_within = || (t::attempts + 1).lt(excluded(t::allowed));
+            let doubled = case_when((t::pause * 2).gt(longest), longest.into_sql::<BigInt>()).otherwise(t::pause * 2);
+            let counted = diesel::insert_into(t::table).values($rows).on_conflict(t::key).do_update().set((
+                t::attempts.eq(case_when(is_forgotten(), excluded(t::attempts)).otherwise(t::attempts + 1)),
+                t::allowed.eq(excluded(t::allowed)),
+                t::pause
+                    .eq(case_when(is_forgotten(), excluded(t::pause)).when(is_within(), t::pause).otherwise(doubled)),
+                t::blocked_until.eq(case_when(is_forgotten(), excluded(t::blocked_until))
+                    .when(is_within(), now.into_sql::<BigInt>())
+                    .otherwise(t::pause + now)),
+                t::forgotten_at.eq(case_when(is_forgotten(), excluded(t::forgotten_at))
+                    .when(is_within(), (now + window).into_sql::<BigInt>())
+                    .otherwise(t::pause + (now + window))),
+            ));
+            FilterDsl::filter(counted, t::blocked_until.le(now)).returning(KEPT)
+        }};
+    }
+    let mut rows: Vec<Row> = slots.iter().map(|slot| Row::first(slot, pace)).collect();
+    // In one order everywhere, so that two statements do not wait for each other in turn.
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    let count = async |connection: &mut Connection| -> Result<Vec<Taken>, Error> {
+        Ok(match connection {
+            // Arrays: a statement of as many rows as come would be prepared anew each time.
+            Connection::Postgres(object) => match <[Row; 3]>::try_from(rows) {
+                Ok(three) => upsert!(three).get_results(&mut **object).await?,
+                Err(rows) => {
+                    let one: [Row; 1] = rows.try_into().ok().expect("one slot or three");
+                    upsert!(one).get_results(&mut **object).await?
+                }
+            },
+            Connection::Sqlite(object) => {
+                let mut taken = Vec::with_capacity(rows.len());
+                for row in rows {
+                    taken.extend(upsert!(row).get_results(&mut **object).await?);
+                }
+                taken
+            }
+        })
+    };
+    store.together(count).await
+}
+
+/// Gives a slot back: its attempt turned out right, or was not looked at. A block that it caused ends.
+pub async fn give_back(connection: &mut Connection, taken: &Taken) -> Result<(), Error> {
+    use login_throttles as t;
+    let unblocks = || t::attempts.le(t::allowed).or(t::blocked_until.eq(taken.blocked_until));
+    let halved = case_when(t::blocked_until.eq(taken.blocked_until).and(t::attempts.ge(t::allowed)), t::pause / 2);
+    let given = diesel::update(t::table.find(&taken.key)).filter(t::attempts.gt(0)).set((
+        t::attempts.eq(t::attempts - 1),
+        // Zero is long ago: the counter is open.
+        t::blocked_until.eq(case_when(unblocks(), 0_i64.into_sql::<BigInt>()).otherwise(t::blocked_until)),
+        t::pause.eq(halved.otherwise(t::pause)),
+    ));
+    on!(connection, c => given.execute(c))?;
+    Ok(())
+}
+
+/// Until when the longest of these blocks lasts, if any does at `now`.
+pub async fn blocked_until(
+    connection: &mut Connection,
+    keys: Vec<Vec<u8>>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let blocked = login_throttles::table
+        .filter(login_throttles::key.eq_any(keys))
+        .filter(login_throttles::blocked_until.gt(now.timestamp_micros()))
+        .select(max(login_throttles::blocked_until));
+    let longest: Option<i64> = on!(connection, c => blocked.first(c))?;
+    Ok(longest.and_then(DateTime::from_timestamp_micros))
+}
