@@ -181,7 +181,11 @@ fn a_users_password_comes_from_standard_input_and_never_from_an_argument() {
     let weak = desk.run_with("anna@example.com1", &["user", "set-password", "anna", "--password-stdin", "--json"]);
     assert_eq!((weak.status, text(&weak.document(), "error")), (1, "password"));
 
-    desk.json_with("seven otters paint slowly", &["user", "set-password", "anna", "--password-stdin"]);
+    let set = desk.run_with("seven otters paint slowly", &["user", "set-password", "anna", "--password-stdin"]);
+    assert_eq!(set.status, 0, "{}", set.stderr);
+    assert_says(&set.stderr, &["note: estimated guesses until the password is found: 10^1"]);
+    let easy = desk.run_with("anna anna anna love", &["user", "set-password", "anna", "--password-stdin"]);
+    assert!(!easy.stderr.contains("10^1"), "what is known of the user is easily guessed: {}", easy.stderr);
     assert!(desk.json(&["user", "disable", "anna"])["disabled_at"].is_string());
     let listed = desk.run(&["user", "list"]);
     assert_says(&listed.stdout, &["USERNAME  EMAIL", "Anna      anna@example.com"]);

@@ -13,12 +13,14 @@ pub mod key_export;
 mod key_import;
 pub mod key_revocation;
 pub mod lifetime;
+pub mod password_hashes;
 pub mod resource_servers;
 pub mod settings;
 mod signing_algorithm;
 pub mod signing_keys;
 pub mod token;
 pub mod token_revocation;
+pub mod user_import;
 pub mod users;
 pub mod verifiers;
 
@@ -74,6 +76,8 @@ impl From<password::Error> for Error {
         match error {
             password::Error::Busy => Self::Busy,
             password::Error::TooLong => Self::Password(password::Refusal::TooLong),
+            password::Error::Breached => Self::Password(password::Refusal::Breached),
+            ranges @ password::Error::Ranges(_) => Self::Refused(format!("the password was not set: {ranges}")),
             other => Self::Hashing(other),
         }
     }

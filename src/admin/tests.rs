@@ -47,6 +47,7 @@ impl Desk {
             queue: 1,
             deadline: std::time::Duration::from_secs(10),
             parameters: Parameters::new(8, 1, 1).unwrap(),
+            breached: None,
         };
         let passwords = Arc::new(Pool::new(&cheap, entropy.clone()).unwrap());
         let admin = Admin { store, clock, entropy, keys, passwords, actor: "test".to_owned() };

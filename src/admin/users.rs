@@ -195,7 +195,7 @@ pub(super) async fn find(connection: &mut Connection, name: &str) -> Result<User
 }
 
 /// Only what a typing slip would break: whether mail arrives there, nobody can tell from the text.
-fn check_email(email: &str) -> Result<(), Error> {
+pub(super) fn check_email(email: &str) -> Result<(), Error> {
     let (local, domain) = email.split_once('@').unwrap_or_default();
     let readable = email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
     if readable && !local.is_empty() && !domain.is_empty() {

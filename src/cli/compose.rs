@@ -12,7 +12,7 @@ use crate::entropy::Entropy;
 use crate::keys::master::{self, MasterKeyError, MasterKeyRing};
 use crate::keys::{IssuerSecrets, Keys, SecretsError};
 use crate::oauth::{Directory, KeySetFetches, Provider};
-use crate::password::{Parameters, Pool, PoolSettings};
+use crate::password::{BreachedPasswords, Parameters, Pool, PoolSettings};
 use crate::protocol::issuer::Issuer;
 use crate::status::{Allocator, Published};
 use crate::store::migrations::Schema;
@@ -157,11 +157,14 @@ async fn parts(config: &Config, surroundings: &Surroundings, password_workers: u
     keys.reload().await.map_err(admin::Error::from)?;
     keys.maintain().await.map_err(admin::Error::from)?;
     keys.reload().await.map_err(admin::Error::from)?;
+    let breached = config.breached_passwords_dir.as_deref().map(BreachedPasswords::open);
+    let unusable_ranges = |error| Failure::Unusable(format!("SIGNET_BREACHED_PASSWORDS_DIR: {error}"));
     let settings = PoolSettings {
         workers: password_workers,
         queue: config.password_queue.get(),
         deadline: PASSWORD_DEADLINE,
         parameters: *password_parameters,
+        breached: breached.transpose().map_err(unusable_ranges)?,
     };
     let threads = |error| Failure::Unusable(format!("no thread to hash passwords on: {error}"));
     let passwords = Arc::new(Pool::new(&settings, entropy.clone()).map_err(threads)?);
@@ -181,8 +184,13 @@ fn wrong_master_key(config: &Config, error: SecretsError) -> Failure {
 
 /// What the administration commands work with.
 pub async fn admin(config: &Config) -> Result<Admin, Failure> {
+    admin_with(config, 1).await
+}
+
+/// The same with more threads to hash passwords on.
+pub(super) async fn admin_with(config: &Config, password_workers: usize) -> Result<Admin, Failure> {
     let surroundings = Surroundings::default();
-    let Parts { store, keys, passwords, .. } = parts(config, &surroundings, 1).await?;
+    let Parts { store, keys, passwords, .. } = parts(config, &surroundings, password_workers).await?;
     let Surroundings { clock, entropy, .. } = surroundings;
     Ok(Admin { store, clock, entropy, keys, passwords, actor: "cli".to_owned() })
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::compose;
 use super::failure::Failure;
 use super::output::Report;
+use crate::admin::password_hashes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -67,6 +68,7 @@ pub async fn run(config: &Config) -> Result<Report, Failure> {
     }
     let store = compose::open_store(config)?;
     if database(&store, &mut examination).await {
+        imported_hashes(&store, &mut examination).await;
         sealed(config, &store, &mut examination).await;
     } else {
         examination.skip("master key", "the database did not answer");
@@ -113,6 +115,19 @@ async fn database(store: &Store, examination: &mut Examination) -> bool {
         }
     }
     answered && usable
+}
+
+/// Not a fault: they go by and by. But an administrator may want to know when the last is gone.
+async fn imported_hashes(store: &Store, examination: &mut Examination) {
+    let counted = password_hashes::count(store).await.map_err(|error| error.to_string());
+    let told = counted.map(|counts| {
+        let imported = counts.iter().filter(|count| count.imported);
+        let kinds: Vec<String> = imported
+            .map(|count| format!("{} {}{}", count.users, count.scheme, if count.wrapped { " (wrapped)" } else { "" }))
+            .collect();
+        if kinds.is_empty() { "none is imported".to_owned() } else { format!("still imported: {}", kinds.join(", ")) }
+    });
+    examination.note("password hashes", told);
 }
 
 async fn sealed(config: &Config, store: &Store, examination: &mut Examination) {

@@ -6,6 +6,7 @@
 mod backup;
 mod client;
 pub mod compose;
+mod csv_line;
 mod database;
 mod dev;
 mod doctor;
@@ -14,6 +15,7 @@ mod grant;
 mod key;
 mod key_export;
 mod key_import;
+mod lines;
 mod master_key;
 mod output;
 mod passphrase;
@@ -27,6 +29,8 @@ mod settings;
 mod tls;
 mod token;
 mod user;
+mod user_file;
+mod user_import;
 mod value;
 
 use std::path::PathBuf;

@@ -13,20 +13,25 @@ pub struct PrivateFile {
     is_whole: bool,
 }
 
+/// A new file, empty, that is kept whatever becomes of it.
+pub fn create_new(path: &Path) -> Result<File, Failure> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AlreadyExists => "name a file that does not exist yet",
+            _ => "name a file in a folder that can be written",
+        };
+        Failure::Unusable(format!("{}: {error}: {advice}", path.display()))
+    })
+}
+
 impl PrivateFile {
     /// Made before there is anything to write, so that nothing is asked for in vain.
     pub fn create(path: &Path) -> Result<Self, Failure> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| {
-            let advice = match error.kind() {
-                io::ErrorKind::AlreadyExists => "name a file that does not exist yet",
-                _ => "name a file in a folder that can be written",
-            };
-            Failure::Unusable(format!("{}: {error}: {advice}", path.display()))
-        })?;
+        let file = create_new(path)?;
         Ok(Self { path: path.to_owned(), file, is_whole: false })
     }
 

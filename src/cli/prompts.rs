@@ -33,6 +33,12 @@ pub fn new_password(from_stdin: bool) -> Result<Secret, Failure> {
     }
 }
 
+/// How strong a new password is, as zxcvbn estimates it: for whoever sets it to think about, not a rule.
+pub fn strength(password: &Secret, known: &[&str]) -> String {
+    let guesses = zxcvbn::zxcvbn(password.expose(), known).guesses_log10();
+    format!("estimated guesses until the password is found: 10^{guesses:.0}")
+}
+
 /// Goes on if the person at the terminal agrees.
 ///
 /// # Errors

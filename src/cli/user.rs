@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::output::Report;
 use super::value::on_or_off;
-use super::{compose, prompts};
+use super::{compose, prompts, user_import};
 use crate::admin::every;
 use crate::admin::users::{NewUser, UserView};
 use crate::config::Config;
@@ -21,6 +21,7 @@ const MEMBERS: [&str; 8] = [
     "password_grant_disabled_at",
 ];
 const COLUMNS: [&str; 5] = ["username", "email", "created_at", "last_login_at", "disabled_at"];
+const HASH_COLUMNS: [&str; 4] = ["scheme", "imported", "wrapped", "users"];
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -35,6 +36,10 @@ pub enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Takes over users of another system from a file, with the hashes of their passwords.
+    Import(user_import::Arguments),
+    /// Counts the users by the scheme of their password's hash; an imported one is replaced at the user's next login.
+    Hashes,
     /// Lists all users.
     List,
     /// Shows a user.
@@ -76,11 +81,22 @@ pub enum Command {
 }
 
 pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
+    if let Command::Import(arguments) = command {
+        // Only wrapping hashes.
+        let workers = if arguments.wrap { config.password_workers.get() } else { 1 };
+        let admin = compose::admin_with(config, workers).await?;
+        return user_import::run(arguments, &admin, workers).await;
+    }
     let admin = compose::admin(config).await?;
     match command {
+        Command::Import(_) => unreachable!("it was carried out above"),
+        Command::Hashes => Report::list(&admin.password_hashes().await?, &HASH_COLUMNS),
         Command::Create { name: username, email, password_stdin } => {
             let password = prompts::new_password(password_stdin)?;
-            Report::done(&admin.create_user(NewUser { username, email, password }).await?, &MEMBERS)
+            let known: Vec<&str> = [Some(username.as_str()), email.as_deref()].into_iter().flatten().collect();
+            let strength = prompts::strength(&password, &known);
+            let done = admin.create_user(NewUser { username, email, password }).await?;
+            Ok(Report::done(&done, &MEMBERS)?.noting(strength))
         }
         Command::List => {
             let page = async |after: &String, limit| admin.users(after, limit).await;
@@ -90,9 +106,12 @@ pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
         Command::Show { name } => Report::record(&admin.user(&name).await?, &MEMBERS),
         Command::SetPassword { name, password_stdin } => {
             // Asked for only when there is such a user.
-            admin.user(&name).await?;
+            let user = admin.user(&name).await?;
             let password = prompts::new_password(password_stdin)?;
-            Report::done(&admin.set_password(&name, password).await?, &MEMBERS)
+            let known: Vec<&str> =
+                [Some(user.username.as_str()), user.email.as_deref()].into_iter().flatten().collect();
+            let strength = prompts::strength(&password, &known);
+            Ok(Report::done(&admin.set_password(&name, password).await?, &MEMBERS)?.noting(strength))
         }
         Command::Update { name, password_grant } => {
             Report::done(&admin.allow_password_grant(&name, password_grant).await?, &MEMBERS)

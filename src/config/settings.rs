@@ -148,4 +148,8 @@ settings! {
     /// default is a wait of about a second; 0 lets none wait.
     password_queue: Count<0, 100_000> = "64 for each password worker"
         => |draft| Some(Count::nearest(64 * draft.password_workers?.get()));
+
+    /// A folder with the range files of Pwned Passwords: a new password that is in them is refused. The files are named
+    /// by the first five digits of a SHA-1 (`5BAA6` or `5BAA6.txt`), each line has the other 35, a colon and a count.
+    breached_passwords_dir: Option<PathBuf> = "none" => |_| Some(None);
 }

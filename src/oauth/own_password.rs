@@ -29,7 +29,10 @@ impl Provider {
         let user = &login.user;
         let context: Vec<&str> = [Some(user.username.as_str()), user.email.as_deref()].into_iter().flatten().collect();
         password::check(&new, &context).map_err(|_| Error::InvalidRequest(UNACCEPTABLE))?;
-        let hash = self.passwords.hash(new).await?;
+        let hash = self.passwords.hash(new).await.map_err(|error| match error {
+            password::Error::Breached => Error::InvalidRequest(UNACCEPTABLE),
+            other => other.into(),
+        })?;
         let now = self.clock.now();
         let moment = Moment { now, retention: settings.retention_at(now) };
         let changed = async |connection: &mut Connection| -> Result<bool, Error> {

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-use super::Password;
 use super::hash::Parameters;
 
 /// What all workers of a pool have done so far.
@@ -42,12 +41,26 @@ impl Arena {
         Self { resident: Vec::new(), resident_blocks: params(usual, None).block_count(), tally }
     }
 
-    /// Fills `output` with the Argon2id (version 1.3) hash. Where `parameters` need more memory than the arena keeps,
-    /// they get a block of their own, freed at once.
+    /// Fills `output` with the Argon2id (version 1.3) hash.
+    ///
+    /// # Panics
+    /// As [`argon2`](Self::argon2) does.
+    pub fn argon2id(&mut self, parameters: Parameters, password: &[u8], salt: &[u8], output: &mut [u8]) {
+        self.argon2((Algorithm::Argon2id, Version::V0x13), parameters, (password, salt), output);
+    }
+
+    /// Fills `output` with the hash of whichever variant. Where `parameters` need more memory than the arena keeps, they
+    /// get a block of their own, freed at once.
     ///
     /// # Panics
     /// When `salt` is shorter than 8 bytes or `output` than 4, which no caller's types allow.
-    pub fn argon2id(&mut self, parameters: Parameters, password: &Password, salt: &[u8], output: &mut [u8]) {
+    pub fn argon2(
+        &mut self,
+        (algorithm, version): (Algorithm, Version),
+        parameters: Parameters,
+        (password, salt): (&[u8], &[u8]),
+        output: &mut [u8],
+    ) {
         let params = params(parameters, Some(output.len()));
         let needed = params.block_count();
         let mut temporary = Vec::new();
@@ -57,8 +70,8 @@ impl Arena {
             *memory = vec![Block::new(); needed.max(self.resident_blocks)];
         }
         self.tally.computations.fetch_add(1, Ordering::Relaxed);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into_with_memory(password.as_bytes(), salt, output, memory)
+        Argon2::new(algorithm, version, params)
+            .hash_password_into_with_memory(password, salt, output, memory)
             .expect("lengths and memory are within what Argon2 asks for");
     }
 }

@@ -8,8 +8,8 @@ use argon2::ARGON2ID_IDENT;
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use subtle::ConstantTimeEq as _;
 
-use super::Password;
 use super::arena::Arena;
+use super::foreign::Unusable;
 use crate::entropy::Entropy;
 
 /// Argon2 version 1.3 as it is written in a PHC string. 1.0 is weaker, and also what a missing version would mean.
@@ -77,7 +77,7 @@ impl Default for Parameters {
     }
 }
 
-/// A password hash as it is stored: a PHC string, not yet looked into.
+/// A password hash as it is stored, not yet looked into: a PHC string of ours, or one that was imported.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -88,17 +88,6 @@ impl PasswordHash {
 
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// Whether the hash should be made anew at the next login, because it was not made with `wanted`.
-    ///
-    /// True for stronger parameters too: every user then costs what the dummy of an unknown user costs, so that the
-    /// time taken tells neither apart, and an administrator who lowers a cost gets it lowered.
-    ///
-    /// # Errors
-    /// When this is not a hash that could be verified at all.
-    pub fn needs_rehash(&self, wanted: &Parameters) -> Result<bool, Malformed> {
-        Argon2id::parse(self).map(|parsed| parsed.needs_rehash(wanted))
     }
 }
 
@@ -123,6 +112,10 @@ pub enum Malformed {
     OutOfBounds(#[from] OutOfBounds),
     #[error("it has no salt or no output")]
     Incomplete,
+    #[error("what was imported is not whole")]
+    Imported,
+    #[error("what was imported {0}")]
+    Foreign(#[from] Unusable),
 }
 
 /// A hash taken apart.
@@ -134,9 +127,14 @@ pub(super) struct Argon2id {
 }
 
 impl Argon2id {
-    pub fn compute(password: &Password, parameters: Parameters, salt: [u8; SALT_BYTES], arena: &mut Arena) -> Self {
+    pub fn compute(
+        password: &(impl AsRef<[u8]> + ?Sized),
+        parameters: Parameters,
+        salt: [u8; SALT_BYTES],
+        arena: &mut Arena,
+    ) -> Self {
         let mut output = [0; OUTPUT_BYTES];
-        arena.argon2id(parameters, password, &salt, &mut output);
+        arena.argon2id(parameters, password.as_ref(), &salt, &mut output);
         Self::assemble(parameters, &salt, &output)
     }
 
@@ -153,8 +151,8 @@ impl Argon2id {
         }
     }
 
-    pub fn parse(stored: &PasswordHash) -> Result<Self, Malformed> {
-        let phc = phc::PasswordHash::new(stored.as_str()).map_err(Malformed::Syntax)?;
+    pub fn parse(phc: &str) -> Result<Self, Malformed> {
+        let phc = phc::PasswordHash::new(phc).map_err(Malformed::Syntax)?;
         if phc.algorithm != ARGON2ID_IDENT {
             return Err(Malformed::Algorithm);
         }
@@ -170,13 +168,17 @@ impl Argon2id {
         Ok(Self { parameters, salt, output })
     }
 
-    pub fn matches(&self, password: &Password, arena: &mut Arena) -> bool {
+    pub fn matches(&self, password: &(impl AsRef<[u8]> + ?Sized), arena: &mut Arena) -> bool {
         let mut buffer = [0; Output::MAX_LENGTH];
         let computed = &mut buffer[..self.output.len()];
-        arena.argon2id(self.parameters, password, &self.salt, computed);
+        arena.argon2id(self.parameters, password.as_ref(), &self.salt, computed);
         self.output.as_bytes().ct_eq(computed).into()
     }
 
+    /// Whether the hash should be made anew at the next login, because it was not made with `wanted`.
+    ///
+    /// True for stronger parameters too: every user then costs what the dummy of an unknown user costs, so that the
+    /// time taken tells neither apart, and an administrator who lowers a cost gets it lowered.
     pub fn needs_rehash(&self, wanted: &Parameters) -> bool {
         self.parameters != *wanted || self.salt.len() < SALT_BYTES || self.output.len() < OUTPUT_BYTES
     }

@@ -1,19 +1,26 @@
-//! Users' passwords: Argon2id hashes (RFC 9106) on a bounded pool of threads, and what a new password must be
-//! (NIST SP 800-63B-4 §3.1.1).
+//! Users' passwords: Argon2id hashes (RFC 9106) and those of other systems on a bounded pool of threads, and what a new
+//! password must be (NIST SP 800-63B-4 §3.1.1).
 //!
 //! Knows nothing of users, of the database or of the brake on guessing: whoever verifies asks for the brake first.
 
 mod arena;
+mod breached;
+mod foreign;
 mod hash;
 mod policy;
 mod pool;
+mod stored;
 mod workers;
+mod wrapped;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+pub use breached::{BreachedPasswords, RangeError};
+pub use foreign::{ForeignHash, NotRead, Unusable};
 pub use hash::{Malformed, OutOfBounds, Parameters, PasswordHash};
 pub use policy::{MIN_CHARACTERS, Refusal, check};
 pub use pool::{Admitted, Pool, PoolSettings, Verdict};
+pub use stored::imported_scheme;
 
 use crate::secret::Secret;
 
@@ -36,6 +43,12 @@ pub enum Error {
     /// The database holds something that is not a password hash: an internal error, not a wrong password.
     #[error("the stored password hash cannot be used: {0}")]
     Malformed(#[from] Malformed),
+    /// A new password that was found in a breach.
+    #[error("the password was found in a breach")]
+    Breached,
+    /// A new password cannot be looked up: an installation that is not whole.
+    #[error("the passwords known from breaches: {0}")]
+    Ranges(#[from] RangeError),
     /// The computation panicked: a fault of ours.
     #[error("the password hash was not computed")]
     Crashed,
@@ -68,6 +81,12 @@ impl Password {
 
     fn as_bytes(&self) -> &[u8] {
         self.as_str().as_bytes()
+    }
+}
+
+impl AsRef<[u8]> for Password {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Refusal {
         "must not follow the alphabet, the digits or the keyboard: choose, for example, four or more unrelated words"
     )]
     Sequence,
+    #[error("was found in data from a breach: choose another, such as four or more unrelated words")]
+    Breached,
     #[error("must not consist mostly of the user name, the e-mail address or the name of this service")]
     Context,
 }

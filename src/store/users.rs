@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::backend::on;
+use super::backend::{insert_all, on};
 use super::schema::users;
 use super::{Bind, Connection, Error};
 
@@ -18,7 +18,7 @@ pub struct User {
     pub username: String,
     pub canonical_username: String,
     pub email: Option<String>,
-    /// A PHC string.
+    /// A PHC string, or what `password` makes of another system's hash.
     pub password_hash: Option<String>,
     #[diesel(serialize_as = Bind<DateTime<Utc>>)]
     pub created_at: DateTime<Utc>,
@@ -38,6 +38,33 @@ pub struct User {
 pub async fn insert(connection: &mut Connection, user: &User) -> Result<(), Error> {
     on!(connection, c => diesel::insert_into(users::table).values(user.clone()).execute(c))?;
     Ok(())
+}
+
+/// Inserts all or, where one is there already, none: the caller's transaction fails then.
+pub async fn insert_many(connection: &mut Connection, users: &[User]) -> Result<(), Error> {
+    insert_all!(connection, users::table, users);
+    Ok(())
+}
+
+/// Of these canonical names those that a user has, each with the name as the user has it.
+pub async fn names_among(connection: &mut Connection, canonical: &[&str]) -> Result<Vec<(String, String)>, Error> {
+    Ok(on!(connection, c => users::table
+        .filter(users::canonical_username.eq_any(canonical))
+        .select((users::canonical_username, users::username)).load(c))?)
+}
+
+/// The password hashes of the users with identifiers behind `after`, each with its identifier.
+pub async fn password_hashes(
+    connection: &mut Connection,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<(Uuid, Option<String>)>, Error> {
+    let rows: Vec<(Uuid, Option<String>)> = on!(connection, c => users::table
+        .filter(users::id.gt(Bind(after)))
+        .order(users::id)
+        .limit(limit)
+        .select((users::id, users::password_hash)).load(c))?;
+    Ok(rows)
 }
 
 pub async fn find(connection: &mut Connection, id: Uuid) -> Result<Option<User>, Error> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::password::Password;
 use crate::password::arena::Tally;
 use crate::secret::Secret;
 
@@ -32,15 +33,19 @@ fn stored(phc: &str) -> PasswordHash {
     PasswordHash::from_stored(phc.to_owned())
 }
 
+fn needs_rehash(hash: &PasswordHash, wanted: &Parameters) -> Result<bool, Malformed> {
+    Argon2id::parse(hash.as_str()).map(|parsed| parsed.needs_rehash(wanted))
+}
+
 fn fault(phc: &str) -> Option<Malformed> {
-    Argon2id::parse(&stored(phc)).err()
+    Argon2id::parse(phc).err()
 }
 
 #[test]
 fn hashes_of_the_reference_implementation_verify() {
     let (mut arena, _) = arena(Parameters::default());
     for phc in REFERENCE {
-        let parsed = Argon2id::parse(&stored(phc)).unwrap();
+        let parsed = Argon2id::parse(phc).unwrap();
         assert!(parsed.matches(&password("password"), &mut arena), "{phc}");
         assert!(!parsed.matches(&password("Password"), &mut arena), "{phc}");
         assert_eq!(PasswordHash::from(parsed).as_str(), phc);
@@ -56,7 +61,7 @@ fn a_new_hash_states_its_parameters_and_has_a_salt_of_128_random_bits() {
     let (first, second) = (hash(), hash());
     assert!(first.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     assert_ne!(first, second);
-    let parsed = Argon2id::parse(&first).unwrap();
+    let parsed = Argon2id::parse(first.as_str()).unwrap();
     assert_eq!((parsed.salt.len(), parsed.output.len()), (16, 32));
     assert!(parsed.matches(&password("x"), &mut arena));
 }
@@ -117,14 +122,14 @@ fn parameters_have_bounds_on_both_sides() {
 fn a_hash_is_outdated_when_its_parameters_are_not_the_wanted_ones_or_its_salt_is_short() {
     let (mut arena, _) = arena(small());
     let hash = PasswordHash::from(Argon2id::compute(&password("x"), small(), [7; SALT_BYTES], &mut arena));
-    assert_eq!(hash.needs_rehash(&small()), Ok(false));
+    assert_eq!(needs_rehash(&hash, &small()), Ok(false));
     for (memory, iterations, parallelism) in [(32, 1, 1), (8, 1, 1), (16, 2, 1), (16, 1, 2)] {
         let wanted = Parameters::new(memory, iterations, parallelism).unwrap();
-        assert_eq!(hash.needs_rehash(&wanted), Ok(true), "{wanted:?}");
+        assert_eq!(needs_rehash(&hash, &wanted), Ok(true), "{wanted:?}");
     }
     let of_reference = Parameters::new(256, 2, 1).unwrap();
-    assert_eq!(stored(REFERENCE[1]).needs_rehash(&of_reference), Ok(true), "64 bits of salt");
-    assert!(stored("x").needs_rehash(&small()).is_err());
+    assert_eq!(needs_rehash(&stored(REFERENCE[1]), &of_reference), Ok(true), "64 bits of salt");
+    assert!(needs_rehash(&stored("x"), &small()).is_err());
 }
 
 #[test]
@@ -153,7 +158,7 @@ proptest! {
         m in any::<u32>(), t in any::<u32>(), p in any::<u32>(), tail in "[$,=A-Za-z0-9+/]{0,120}", any in ".{0,200}",
     ) {
         for phc in [any, tail.clone(), format!("$argon2id$v=19$m={m},t={t},p={p}${tail}")] {
-            let _ = stored(&phc).needs_rehash(&small());
+            let _ = needs_rehash(&stored(&phc), &small());
         }
     }
 }

@@ -17,7 +17,7 @@ fn small() -> Parameters {
 }
 
 fn pool(workers: usize, queue: usize, deadline: Duration) -> Arc<Pool> {
-    let settings = PoolSettings { workers, queue, deadline, parameters: small() };
+    let settings = PoolSettings { workers, queue, deadline, parameters: small(), breached: None };
     Arc::new(Pool::new(&settings, Entropy::seeded(1)).unwrap())
 }
 
@@ -102,7 +102,7 @@ async fn a_malformed_hash_is_an_error_that_names_the_fault() {
 #[tokio::test]
 async fn a_right_password_with_other_parameters_is_hashed_anew_and_a_wrong_one_is_not() {
     let stronger = Parameters::new(64, 2, 1).unwrap();
-    let settings = PoolSettings { workers: 1, queue: 0, deadline: HOUR, parameters: stronger };
+    let settings = PoolSettings { workers: 1, queue: 0, deadline: HOUR, parameters: stronger, breached: None };
     let hash = Pool::new(&settings, Entropy::seeded(2)).unwrap().hash(secret("velvet otter piano")).await.unwrap();
     let pool = pool(1, 8, HOUR);
     assert_eq!(pool.verify(secret("wrong"), Some(hash.clone())).await, Ok(Verdict::Wrong));
