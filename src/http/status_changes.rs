@@ -30,6 +30,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Listeners of one process. Anyone may be one, and each holds a connection.
 const MOST_LISTENERS: usize = 10_000;
 
+/// Ranges that one event tells of.
+const MOST_RANGES: usize = 1000;
+
 /// How many there are.
 #[derive(Clone, Debug, Default)]
 pub struct Listeners(Arc<AtomicUsize>);
@@ -110,7 +113,11 @@ fn events(
     })
 }
 
+/// A change of very many ranges is a reset: every listener holds the text of an event until its client has taken it.
 fn revoked(Change { revision, revoked }: &Change) -> Bytes {
+    if revoked.len() > MOST_RANGES {
+        return reset(Some(*revision));
+    }
     let data = json!({ "revoked": revoked });
     format!("id: {revision}\nevent: revoked\ndata: {data}\n\n").into()
 }

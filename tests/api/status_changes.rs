@@ -155,5 +155,24 @@ on_both! {
         app.sql("DELETE FROM revocations WHERE first_index = 1002").await;
         let (_, missed) = listen(&app, Some(&known.to_string())).await.revoked().await;
         assert_eq!(missed.len(), 1000);
+
+        // The same for those who listen when very much is revoked at once.
+        let other = app.second_instance().await;
+        let mut listener = listen(&other, None).await;
+        listener.next().await;
+        app.sql("UPDATE revisions SET revision = revision + 1 WHERE topic = 'revocations'").await;
+        app.sql(
+            "UPDATE revocations SET first_index = first_index + 1, last_index = last_index + 1,
+                revision = (SELECT revision FROM revisions WHERE topic = 'revocations')",
+        )
+        .await;
+        let one_more = "SELECT status_list_id, 9001, 9001, revoked_at, expires_at, revision FROM revocations LIMIT 1";
+        app.sql(&format!(
+            "INSERT INTO revocations (id, status_list_id, first_index, last_index, revoked_at, expires_at, revision)
+             SELECT {id}, one.* FROM ({one_more}) one"
+        ))
+        .await;
+        other.synchronise().await;
+        assert_eq!(listener.next().await.kind, "reset");
     }
 }
