@@ -13,24 +13,33 @@ const LIMIT: u64 = 64 * 1024;
 
 /// A new password: the first line of standard input, or asked for twice on the terminal.
 pub fn new_password(from_stdin: bool) -> Result<Secret, Failure> {
+    new_secret("password", "New password: ", from_stdin)
+}
+
+/// A secret that is being set, called `kind`: the first line of standard input, or typed twice, so that nothing is set that
+/// nobody meant.
+pub fn new_secret(kind: &str, prompt: &str, from_stdin: bool) -> Result<Secret, Failure> {
     if from_stdin {
         return first_line();
     }
-    if !io::stdin().is_terminal() {
-        let advice = "there is no terminal to ask for the password on: give --password-stdin and the password as the \
-                      first line of standard input";
-        return Err(Failure::Usage(advice.to_owned()));
-    }
-    let ask = |prompt: &str| {
-        let typed = rpassword::prompt_password(prompt).map(Secret::new);
-        typed.map_err(|error| Failure::Unusable(format!("the terminal gave no password: {error}")))
-    };
-    let (first, second) = (ask("New password: ")?, ask("The same again: ")?);
+    let (first, second) = (ask(kind, prompt)?, ask(kind, "The same again: ")?);
     if first.expose() == second.expose() {
         Ok(first)
     } else {
-        Err(Failure::Usage("the two passwords differ: type the same one twice".to_owned()))
+        Err(Failure::Usage(format!("the two {kind}s differ: type the same one twice")))
     }
+}
+
+/// Asks at the terminal, which does not show what is typed.
+pub fn ask(kind: &str, prompt: &str) -> Result<Secret, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "there is no terminal to ask for the {kind} on: give --{kind}-stdin and the {kind} as the first line of \
+             standard input"
+        )));
+    }
+    let typed = rpassword::prompt_password(prompt).map(Secret::new);
+    typed.map_err(|error| Failure::Unusable(format!("the terminal gave no {kind}: {error}")))
 }
 
 /// How strong a new password is, as zxcvbn estimates it: for whoever sets it to think about, not a rule.

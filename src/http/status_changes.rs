@@ -22,16 +22,13 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::error::{Error, plain};
 use crate::oauth::{self, Provider};
-use crate::status::{Beginning, Change};
+use crate::status::{Beginning, Change, MOST_RANGES};
 
 /// A line so often keeps proxies from giving the connection up, and tells a dead one.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Listeners of one process. Anyone may be one, and each holds a connection.
 const MOST_LISTENERS: usize = 10_000;
-
-/// Ranges that one event tells of.
-const MOST_RANGES: usize = 1000;
 
 /// How many there are.
 #[derive(Clone, Debug, Default)]

@@ -5,9 +5,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::audit::Deed;
 use super::login_throttle::Attempt;
 use super::{Error, Origin, Provider};
-use crate::store::Json;
 use crate::store::audit_events::{self, AuditEvent};
 use crate::store::clients::Client;
 use crate::store::users::User;
@@ -35,21 +35,17 @@ impl LoginFailure {
 impl Provider {
     pub(super) fn login_event(
         &self,
-        (action, now): (&str, DateTime<Utc>),
+        (action, now): (&'static str, DateTime<Utc>),
         (client, user): (Option<&Client>, Option<&User>),
         details: serde_json::Value,
         origin: &Origin,
     ) -> AuditEvent {
-        AuditEvent {
-            id: self.entropy.ordered_uuid(now),
-            at: now,
+        let deed = Deed {
             actor: client.map_or_else(|| "account".to_owned(), |client| format!("client:{}", client.client_id)),
-            action: action.to_owned(),
+            action,
             target: user.map_or_else(|| "user".to_owned(), |user| format!("user:{}", user.username)),
-            details: Json(details),
-            address: origin.address.map(|address| address.to_string()),
-            request_id: origin.request_id.clone(),
-        }
+        };
+        self.event(now, deed, details, origin)
     }
 
     /// The same work for users that exist and for those that do not.

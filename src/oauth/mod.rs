@@ -3,6 +3,7 @@
 
 pub mod access_token;
 mod activation;
+mod audit;
 pub mod client_authentication;
 mod client_credentials;
 mod directory;

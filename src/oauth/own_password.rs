@@ -3,16 +3,17 @@
 
 use serde_json::json;
 
+use super::audit::Deed;
 use super::{Error, GrantRefusal, Origin, Provider};
 use crate::password;
 use crate::protocol::form::Form;
 use crate::secret::Secret;
 use crate::status::{Moment, revoke_grants};
-use crate::store::audit_events::{self, AuditEvent};
+use crate::store::Connection;
+use crate::store::audit_events;
 use crate::store::grants::Selection;
 use crate::store::logins;
-use crate::store::users::{self, User};
-use crate::store::{Connection, Json};
+use crate::store::users;
 
 /// Whoever sets a password for itself is told no more: an attacker would learn from the reason what others have.
 const UNACCEPTABLE: &str = "the new password is not acceptable: it must have at least 15 characters, and must not be among \
@@ -48,22 +49,15 @@ impl Provider {
             if let Some(counter) = login.counter_of_known() {
                 logins::forget(connection, counter).await?;
             }
-            audit_events::insert(connection, &self.changed(user, revoked, (origin, moment))).await?;
+            let deed = Deed {
+                actor: format!("user:{}", user.id),
+                action: "user.change_password",
+                target: format!("user:{}", user.username),
+            };
+            let event = self.event(now, deed, json!({ "grants_revoked": revoked }), origin);
+            audit_events::insert(connection, &event).await?;
             Ok(true)
         };
         if self.store.transaction(changed).await? { Ok(()) } else { Err(Error::InvalidGrant(GrantRefusal::Changed)) }
-    }
-
-    fn changed(&self, user: &User, revoked: usize, (origin, moment): (&Origin, Moment)) -> AuditEvent {
-        AuditEvent {
-            id: self.entropy.ordered_uuid(moment.now),
-            at: moment.now,
-            actor: format!("user:{}", user.id),
-            action: "user.change_password".to_owned(),
-            target: format!("user:{}", user.username),
-            details: Json(json!({ "grants_revoked": revoked })),
-            address: origin.address.map(|address| address.to_string()),
-            request_id: origin.request_id.clone(),
-        }
     }
 }

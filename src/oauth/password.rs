@@ -4,6 +4,7 @@
 use chrono::Duration;
 use serde_json::json;
 
+use super::audit::Deed;
 use super::client_authentication::AuthenticatedClient;
 use super::issue::{self, Subject};
 use super::login::Login;
@@ -13,7 +14,7 @@ use crate::protocol::client::GrantType;
 use crate::protocol::token::{Requested, TokenResponse};
 use crate::secret::Secret;
 use crate::status::{Moment, Taker, evict_grants};
-use crate::store::audit_events::{self, AuditEvent};
+use crate::store::audit_events;
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
 use crate::store::logins;
@@ -137,16 +138,13 @@ impl Provider {
         if evicted == 0 {
             return Ok(());
         }
-        let event = AuditEvent {
-            id: self.entropy.ordered_uuid(now),
-            at: now,
+        let deed = Deed {
             actor: format!("client:{}", client.client_id),
-            action: "grant.evict".to_owned(),
+            action: "grant.evict",
             target: format!("user:{}", user.username),
-            details: Json(json!({ "grants_revoked": evicted, "grant_limit": limit, "grant_id": newest.id })),
-            address: origin.address.map(|address| address.to_string()),
-            request_id: origin.request_id.clone(),
         };
+        let details = json!({ "grants_revoked": evicted, "grant_limit": limit, "grant_id": newest.id });
+        let event = self.event(now, deed, details, origin);
         audit_events::insert(connection, &event).await
     }
 }

@@ -8,6 +8,7 @@ use chrono::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::audit::Deed;
 use super::client_authentication::AuthenticatedClient;
 use super::issue::Subject;
 use super::{Error, GrantRefusal, Origin, Provider};
@@ -15,11 +16,11 @@ use crate::keys::RefreshTokenParts;
 use crate::protocol::token::{Requested, TokenResponse};
 use crate::secret::Secret;
 use crate::status::{Moment, StatusIndex, revoke_grants};
-use crate::store::audit_events::{self, AuditEvent};
+use crate::store::Connection;
+use crate::store::audit_events;
 use crate::store::clients::Client;
 use crate::store::grants::{self, Grant, Redemption, Selection};
 use crate::store::settings::Settings;
-use crate::store::{Connection, Json};
 
 impl Grant {
     pub(super) fn status(&self) -> StatusIndex {
@@ -123,20 +124,17 @@ impl Provider {
     ) -> Result<(), Error> {
         let now = self.clock.now();
         let moment = Moment { now, retention: settings.retention_at(now) };
-        let event = AuditEvent {
-            id: self.entropy.ordered_uuid(now),
-            at: now,
+        let deed = Deed {
             actor: format!("client:{}", client.client_id),
-            action: "refresh_token.replayed".to_owned(),
+            action: "refresh_token.replayed",
             target: format!("grant:{}", grant.id),
-            details: Json(json!({
-                "user_id": grant.user_id,
-                "presented_generation": generation,
-                "generation": grant.generation,
-            })),
-            address: origin.address.map(|address| address.to_string()),
-            request_id: origin.request_id.clone(),
         };
+        let details = json!({
+            "user_id": grant.user_id,
+            "presented_generation": generation,
+            "generation": grant.generation,
+        });
+        let event = self.event(now, deed, details, origin);
         let selection = Selection { grant: Some(grant.id), ..Selection::default() };
         let end = async |connection: &mut Connection| -> Result<(), Error> {
             revoke_grants(connection, &self.entropy, selection, moment, "refresh token replayed").await?;

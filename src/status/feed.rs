@@ -7,6 +7,9 @@ use tokio::sync::broadcast::{self, Receiver, Sender};
 /// Changes that a listener may lie behind. One that lies behind further fetches the list again.
 const BACKLOG: usize = 64;
 
+/// Ranges that a listener is told of at once. Where there are more, it fetches the list.
+pub const MOST_RANGES: usize = 1000;
+
 /// Indexes of one list that are invalid, as ranges with both ends included.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Change {

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::StatusIndex;
 use super::bits::{self, Bits};
-use super::feed::{Beginning, Change, Feed};
+use super::feed::{Beginning, Change, Feed, MOST_RANGES};
 use crate::clock::Clock;
 use crate::keys::{Keys, SignError, Typ};
 use crate::protocol::issuer::Issuer;
@@ -34,9 +34,6 @@ const PACE: Duration = Duration::milliseconds(250);
 /// Revisions that are read again: a database that lost its newest writes (a failover to an asynchronous standby) counts them
 /// a second time.
 const OVERLAP: i64 = 1000;
-
-/// Ranges that a listener is told of at once. One that missed more fetches the list.
-const MOST_MISSED: i64 = 1000;
 
 /// A signed list.
 #[derive(Debug)]
@@ -208,8 +205,9 @@ impl Published {
         let Some(known) = known.filter(|known| (0..=revision).contains(known)) else {
             return Ok(Some((Beginning::Fetch { revision }, changes)));
         };
-        let missed = status::revocations_of(&mut connection, id, known, MOST_MISSED + 1).await?;
-        if missed.len() > usize::try_from(MOST_MISSED).unwrap_or(usize::MAX) {
+        let one_too_many = i64::try_from(MOST_RANGES).unwrap_or(i64::MAX - 1) + 1;
+        let missed = status::revocations_of(&mut connection, id, known, one_too_many).await?;
+        if missed.len() > MOST_RANGES {
             return Ok(Some((Beginning::Fetch { revision }, changes)));
         }
         let revoked = missed.iter().map(|range| (range.first_index, range.last_index)).collect();

@@ -69,6 +69,32 @@ pub struct Selection {
     pub issued: Option<Window>,
 }
 
+/// Narrows a boxed statement on grants to a selection: one place for all of them, so that none passes over a part of it.
+macro_rules! narrow {
+    ($statement:ident, $selection:expr) => {{
+        let Selection { grant, user, client, live_at, issued } = $selection;
+        if let Some(id) = grant {
+            $statement = $statement.filter(grants::id.eq(Bind(id)));
+        }
+        if let Some(user) = user {
+            $statement = $statement.filter(grants::user_id.eq(Bind(user)));
+        }
+        if let Some(client) = client {
+            $statement = $statement.filter(grants::client_id.eq(Bind(client)));
+        }
+        if let Some(now) = live_at {
+            $statement = $statement
+                .filter(grants::revoked_at.is_null())
+                .filter(grants::idle_expires_at.gt(Bind(now)))
+                .filter(grants::expires_at.gt(Bind(now)));
+        }
+        if let Some((from, until)) = issued {
+            let since = grants::created_at.ge(Bind(from)).or(grants::rotated_at.ge(Bind(from)));
+            $statement = $statement.filter(grants::created_at.le(Bind(until))).filter(since);
+        }
+    }};
+}
+
 pub async fn insert(connection: &mut Connection, grant: &Grant) -> Result<(), Error> {
     on!(connection, c => diesel::insert_into(grants::table).values(grant.clone()).execute(c))?;
     Ok(())
@@ -113,19 +139,7 @@ pub async fn mark_revoked(
     let change = (grants::revoked_at.eq(Bind(now)), grants::revoked_reason.eq(reason));
     Ok(on!(connection, c => {
         let mut update = diesel::update(grants::table).filter(grants::revoked_at.is_null()).into_boxed();
-        if let Some(id) = selection.grant {
-            update = update.filter(grants::id.eq(Bind(id)));
-        }
-        if let Some(user) = selection.user {
-            update = update.filter(grants::user_id.eq(Bind(user)));
-        }
-        if let Some(client) = selection.client {
-            update = update.filter(grants::client_id.eq(Bind(client)));
-        }
-        if let Some((from, until)) = selection.issued {
-            let since = grants::created_at.ge(Bind(from)).or(grants::rotated_at.ge(Bind(from)));
-            update = update.filter(grants::created_at.le(Bind(until))).filter(since);
-        }
+        narrow!(update, selection);
         update.set(change).returning((grants::status_list_id, grants::status_index)).get_results(c)
     })?)
 }
@@ -175,16 +189,7 @@ pub async fn issued_since(connection: &mut Connection, since: DateTime<Utc>) -> 
 pub async fn count_unrevoked(connection: &mut Connection, selection: Selection) -> Result<i64, Error> {
     Ok(on!(connection, c => {
         let mut query = grants::table.filter(grants::revoked_at.is_null()).count().into_boxed();
-        if let Some(user) = selection.user {
-            query = query.filter(grants::user_id.eq(Bind(user)));
-        }
-        if let Some(client) = selection.client {
-            query = query.filter(grants::client_id.eq(Bind(client)));
-        }
-        if let Some((from, until)) = selection.issued {
-            let since = grants::created_at.ge(Bind(from)).or(grants::rotated_at.ge(Bind(from)));
-            query = query.filter(grants::created_at.le(Bind(until))).filter(since);
-        }
+        narrow!(query, selection);
         query.get_result(c)
     })?)
 }
@@ -221,21 +226,7 @@ pub async fn list(
 ) -> Result<Vec<Grant>, Error> {
     Ok(on!(connection, c => {
         let mut query = grants::table.filter(grants::id.gt(Bind(after))).into_boxed();
-        if let Some(id) = selection.grant {
-            query = query.filter(grants::id.eq(Bind(id)));
-        }
-        if let Some(user) = selection.user {
-            query = query.filter(grants::user_id.eq(Bind(user)));
-        }
-        if let Some(client) = selection.client {
-            query = query.filter(grants::client_id.eq(Bind(client)));
-        }
-        if let Some(now) = selection.live_at {
-            query = query
-                .filter(grants::revoked_at.is_null())
-                .filter(grants::idle_expires_at.gt(Bind(now)))
-                .filter(grants::expires_at.gt(Bind(now)));
-        }
+        narrow!(query, selection);
         query.order(grants::id).limit(limit).select(Grant::as_select()).load(c)
     })?)
 }

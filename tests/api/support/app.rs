@@ -108,18 +108,10 @@ macro_rules! on_both {
 impl App {
     /// The same issuer elsewhere: what is in the database of `place`, which has this one's clients and users.
     pub async fn moved_to(&self, place: Place) -> Self {
-        let provider = provider(&place.config, &self.clock, 3).await;
-        Self {
-            base: listen(&provider),
-            provider,
-            clock: self.clock.clone(),
-            secret: self.secret.clone(),
-            api_secret: self.api_secret.clone(),
-            http: self.http.clone(),
-            config: place.config,
-            folder: place.folder,
-            _holder: place.holder,
-        }
+        let Place { config, folder, holder } = place;
+        let provider = provider(&config, &self.clock, 3).await;
+        let there = self.beside((listen(&provider), provider), self.clock.clone(), config);
+        Self { folder, _holder: holder, ..there }
     }
 
     pub async fn start(backend: Backend) -> Option<Self> {
@@ -173,8 +165,13 @@ impl App {
 
     async fn instance_with(&self, config: Config, clock: Clock) -> Self {
         let provider = provider(&config, &clock, 2).await;
+        self.beside((listen(&provider), provider), clock, config)
+    }
+
+    /// Another instance of the same issuer, which knows the same clients and users.
+    fn beside(&self, (base, provider): (String, Arc<Provider>), clock: Clock, config: Config) -> Self {
         Self {
-            base: listen(&provider),
+            base,
             provider,
             clock,
             secret: self.secret.clone(),

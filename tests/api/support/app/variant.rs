@@ -55,17 +55,8 @@ impl App {
         };
         let issuer = variant.issuer.parse().unwrap();
         let provider = Arc::new(compose::instance(&config, issuer, surroundings).await.unwrap());
-        Self {
-            base: listen_on(&provider, listener, config.trusted_proxies.as_slice()),
-            provider,
-            clock,
-            secret: self.secret.clone(),
-            api_secret: self.api_secret.clone(),
-            http: self.http.clone(),
-            config,
-            folder: tempfile::tempdir().unwrap(),
-            _holder: None,
-        }
+        let base = listen_on(&provider, listener, config.trusted_proxies.as_slice());
+        self.beside((base, provider), clock, config)
     }
 
     fn config_with(&self, settings: &[(&str, &str)]) -> Config {
