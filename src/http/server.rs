@@ -109,6 +109,8 @@ pub fn listen(
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
+            // Who hangs up gets no answer, and its place in the queue of passwords goes to the next.
+            .h1_allow_half_closed(false)
             .keep_alive(Duration::from_secs(60))
             .client_request_timeout(arrival)
             .client_disconnect_timeout(Duration::from_secs(1))

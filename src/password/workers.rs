@@ -101,6 +101,7 @@ impl Workers {
 }
 
 fn work(jobs: &Mutex<Receiver<Job>>, mut arena: Arena) {
+    give_way();
     loop {
         // The lock is held while waiting for a job and released before doing it.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -108,5 +109,18 @@ fn work(jobs: &Mutex<Receiver<Job>>, mut arena: Arena) {
         // A job that panics loses its own answer; a thread that died of it would be missing for ever. The arena holds
         // no state that the next job reads.
         let _ = catch_unwind(AssertUnwindSafe(|| job(&mut arena)));
+    }
+}
+
+/// How much a hashing thread gives way to others (`nice`): under a flood of logins it gets what they leave, which is nearly
+/// all, and a refresh is answered in milliseconds. Still three times the weight of what is really in the background.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
+/// Lets threads that answer requests go first. Linux has a niceness for each thread; elsewhere nothing is done.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
+        tracing::warn!(%error, "a hashing thread stays as urgent as the others");
     }
 }

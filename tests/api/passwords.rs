@@ -8,6 +8,9 @@ use signet::password::Parameters;
 use signet::secret::Secret;
 use signet::store::users;
 
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
 use crate::on_both;
 use crate::support::app::{Answer, App, PASSWORD, Variant};
 use crate::support::guesses::change;
@@ -46,6 +49,29 @@ async fn slow(app: &App, queue: &str) -> App {
     let settings = [("SIGNET_PASSWORD_WORKERS", "1"), ("SIGNET_PASSWORD_QUEUE", queue)];
     let parameters = Parameters::new(32 * 1024, 4, 1).unwrap();
     app.variant(Variant { parameters, settings: &settings, ..Variant::default() }).await
+}
+
+/// A login on a connection that is kept open as long as what is answered.
+async fn hang_on(app: &App, username: &str) -> TcpStream {
+    let address = app.base.strip_prefix("http://").unwrap();
+    let body = format!("grant_type=password&client_id=erp&client_secret={}&username={username}&password=x", app.secret);
+    let request = format!(
+        "POST /oauth2/token HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let waited = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waited).await.expect("it comes to that");
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -129,6 +155,28 @@ on_both! {
             assert!(served.len() >= places && !busy.is_empty(), "{queue}: {} served, {} busy", served.len(), busy.len());
             assert_eq!(slow.provider.passwords.computations() - before, served.len(), "the others cost nothing");
         }
+    }
+
+    async fn a_client_that_hangs_up_while_it_waits_gives_its_place_to_the_next(app) {
+        unthrottled(&app).await;
+        let settings = [("SIGNET_PASSWORD_WORKERS", "1"), ("SIGNET_PASSWORD_QUEUE", "1")];
+        // Long enough for all that follows to happen meanwhile.
+        let parameters = Parameters::new(256 * 1024, 8, 1).unwrap();
+        let slow = app.variant(Variant { parameters, settings: &settings, ..Variant::default() }).await;
+        let (pool, before) = (&slow.provider.passwords, slow.provider.passwords.computations());
+        let hashed = log_in(&slow, "nobody", PASSWORD);
+        let meanwhile = async {
+            until(|| pool.hashing() == 1).await;
+            let waiting = hang_on(&slow, "nobody").await;
+            until(|| pool.waiting() == 1).await;
+            log_in(&slow, "nobody", PASSWORD).await.refused(503, "temporarily_unavailable");
+            drop(waiting);
+            until(|| pool.waiting() == 0).await;
+            assert_eq!((pool.hashing(), pool.computations() - before), (1, 0), "the first is still being hashed");
+        };
+        let (answer, ()) = tokio::join!(hashed, meanwhile);
+        answer.refused(400, "invalid_grant");
+        assert_eq!(pool.computations() - before, 1, "who hung up cost nothing");
     }
 
     async fn fifty_logins_at_once_do_not_hold_up_the_key_set(app) {
