@@ -44,6 +44,37 @@ impl From<String> for Secret {
     }
 }
 
+/// For the few fields whose secret does go over the wire, each of which names this module: what an administrator sends, and
+/// what is answered once.
+pub mod exposed {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Secret;
+
+    pub fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+
+    /// The same for a secret that may be absent.
+    pub mod option {
+        use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+        use crate::secret::Secret;
+
+        pub fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+            secret.as_ref().map(Secret::expose).serialize(serializer)
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+            Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
+        }
+    }
+}
+
 /// Key material.
 #[derive(Clone)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);

@@ -177,7 +177,10 @@ impl Environment {
     fn apply(&self, command: &mut Command) {
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.env("SIGNET_ISSUER", format!("http://{}", self.issuer));
-        command.env("SIGNET_LISTEN", self.address.to_string()).env("SIGNET_TLS", "off");
+        command
+            .env("SIGNET_LISTEN", self.address.to_string())
+            .env("SIGNET_ADMIN_LISTEN", "off")
+            .env("SIGNET_TLS", "off");
         command.env("SIGNET_WORKERS", WORKERS.to_string());
         // The generator says from where a login comes.
         command.env("SIGNET_TRUSTED_PROXIES", "127.0.0.1");

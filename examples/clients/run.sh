@@ -23,7 +23,7 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-serve_issuer() { exec env SIGNET_LISTEN="$address" "$SIGNET" dev; }
+serve_issuer() { exec env SIGNET_LISTEN="$address" SIGNET_ADMIN_LISTEN=off "$SIGNET" dev; }
 serve_api() {
     exec "$PROTECTED_API" --issuer "$ISSUER" --audience "$audience" --ca "$CA_FILE" --listen "$address"
 }

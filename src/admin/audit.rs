@@ -24,8 +24,8 @@ impl Admin {
             action: action.to_owned(),
             target: target.to_owned(),
             details: Json(details),
-            address: None,
-            request_id: None,
+            address: self.origin.address.map(|address| address.to_string()),
+            request_id: self.origin.request_id.clone(),
         };
         Ok(audit_events::insert(connection, &event).await?)
     }

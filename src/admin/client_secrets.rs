@@ -2,8 +2,9 @@
 //! their hashes are kept.
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::clients::{ClientView, find, is_public, target};
 use super::{Admin, Done, Error, lifetime};
@@ -15,14 +16,14 @@ use crate::store::clients::{self, Client, ClientSecret};
 const PREFIX: &str = "sgs_";
 
 /// A client with the times of its secrets.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ClientDetails {
     #[serde(flatten)]
     pub client: ClientView,
     pub client_secrets: Vec<SecretTimes>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SecretTimes {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,

@@ -2,11 +2,12 @@
 //! `client_rules`, their secrets are in `client_secrets`.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::audit::differences;
-use super::{Admin, Choice, Done, Error, client_rules};
+use super::{Admin, Choice, Done, Error, choice, client_rules};
 use crate::protocol::client::{AuthMethod, GrantType, check_client_id};
 use crate::protocol::network::Network;
 use crate::protocol::scope::Scope;
@@ -18,39 +19,64 @@ use crate::store::{self, Connection, Json, Spelled, resource_servers, settings};
 const KIND: &str = "client";
 
 /// Lifetimes are in seconds; what is absent is as the settings have it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewClient {
     pub client_id: String,
     pub grant_types: Vec<GrantType>,
     /// The first is the default.
     pub audiences: Vec<String>,
     /// Absent: all that the audiences offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// Absent: a secret, presented either way. `none` makes a public client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<AuthMethod>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_idle_lifetime: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_absolute_lifetime: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_limit: Option<i64>,
     /// From where it may log users in with a password; none: from everywhere.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
     pub allowed_networks: Vec<Network>,
 }
 
-/// What is absent stays as it is.
-#[derive(Clone, Debug, Default)]
+/// What is absent stays as it is, and `null` is as the settings have it (RFC 7396).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ClientChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<GrantType>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audiences: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    #[serde(default, deserialize_with = "choice::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<AuthMethod>)]
     pub token_endpoint_auth_method: Option<Choice<AuthMethod>>,
+    #[serde(default, deserialize_with = "choice::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
     pub access_token_lifetime: Option<Choice<i64>>,
+    #[serde(default, deserialize_with = "choice::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
     pub refresh_idle_lifetime: Option<Choice<i64>>,
+    #[serde(default, deserialize_with = "choice::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
     pub refresh_absolute_lifetime: Option<Choice<i64>>,
+    #[serde(default, deserialize_with = "choice::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
     pub grant_limit: Option<Choice<i64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub allowed_networks: Option<Vec<Network>>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ClientView {
     pub client_id: String,
     pub token_endpoint_auth_method: Option<AuthMethod>,
@@ -63,6 +89,7 @@ pub struct ClientView {
     /// How many live grants a user may have at it.
     pub grant_limit: Option<i64>,
     /// From where it may log users in with a password; none: from everywhere.
+    #[schema(value_type = Vec<String>, example = json!(["10.0.0.0/8"]))]
     pub allowed_networks: Vec<Network>,
     pub created_at: DateTime<Utc>,
     pub disabled_at: Option<DateTime<Utc>>,
@@ -127,7 +154,9 @@ impl Admin {
                 if is_public(&client) { None } else { Some(self.add_secret(connection, &client).await?) };
             let view = ClientView::from(client);
             self.audit(connection, "client.create", &target(&view.client_id), json!(view)).await?;
-            Ok(Done { view, client_secret, notes })
+            let done = Done { view, client_secret, notes };
+            self.remember(connection, &done).await?;
+            Ok(done)
         };
         self.configure(created).await
     }
@@ -138,10 +167,15 @@ impl Admin {
         Ok(rows.into_iter().map(ClientView::from).collect())
     }
 
+    pub async fn count_clients(&self) -> Result<i64, Error> {
+        Ok(clients::count(&mut self.store.reading().await?).await?)
+    }
+
     /// Takes effect with the next token: those that were issued stay what they are.
     pub async fn update_client(&self, client_id: &str, change: ClientChange) -> Result<Done<ClientView>, Error> {
         let updated = async |connection: &mut Connection| {
             let before = find(connection, client_id).await?;
+            self.check_version(&ClientView::from(before.clone()))?;
             let client = apply(before.clone(), change)?;
             let servers = client_rules::servers(connection, &client).await?;
             let notes = client_rules::check(&client, &servers, &settings::load(connection).await?)?;

@@ -1,11 +1,11 @@
 //! Grants: what users have approved. Revoking one ends every token of it.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Admin, Done, Error, clients, users};
@@ -15,14 +15,18 @@ use crate::store::grants::{self, Grant, Selection};
 use crate::store::{self, Connection};
 
 /// Which grants: all that match every name given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Filter {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GrantView {
     /// As in the `grant_id` claim of its access tokens.
     pub grant_id: Uuid,
@@ -43,7 +47,7 @@ pub struct GrantView {
     pub revoked_reason: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantState {
     Live,
@@ -74,7 +78,7 @@ pub(super) fn check_limit(limit: i64) -> Result<(), Error> {
 }
 
 /// What a revocation came to.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Revoked {
     /// How many were live, or merely expired, until now.
     pub revoked: usize,
@@ -87,12 +91,14 @@ impl Admin {
         let now = self.clock.now();
         let selection = Selection { live_at: (!all).then_some(now), ..select(&mut connection, filter).await? };
         let rows = grants::list(&mut connection, selection, after, limit).await?;
-        let mut names = Names::default();
-        let mut views = Vec::with_capacity(rows.len());
-        for grant in rows {
-            views.push(names.view(&mut connection, grant, now).await?);
-        }
-        Ok(views)
+        let names = Names::of(&mut connection, &rows).await?;
+        Ok(rows.into_iter().map(|grant| names.view(grant, now)).collect())
+    }
+
+    pub async fn grant(&self, id: Uuid) -> Result<GrantView, Error> {
+        let mut connection = self.store.reading().await?;
+        let grant = grants::find(&mut connection, id).await?.ok_or_else(|| unknown(id))?;
+        Ok(Names::of(&mut connection, std::slice::from_ref(&grant)).await?.view(grant, self.clock.now()))
     }
 
     /// Ends what matches. Without any name nothing does: a slip must not log everybody out.
@@ -133,9 +139,13 @@ async fn select(connection: &mut Connection, filter: &Filter) -> Result<Selectio
     if let Some(id) = filter.grant_id
         && grants::find(connection, id).await?.is_none()
     {
-        return Err(Error::NotFound { kind: "grant", name: id.to_string() });
+        return Err(unknown(id));
     }
     Ok(selection)
+}
+
+fn unknown(id: Uuid) -> Error {
+    Error::NotFound { kind: "grant", name: id.to_string() }
 }
 
 fn target(filter: &Filter) -> String {
@@ -154,31 +164,23 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub async fn view(
-        &mut self,
-        connection: &mut Connection,
-        grant: Grant,
-        now: DateTime<Utc>,
-    ) -> Result<GrantView, Error> {
-        let username = match self.users.entry(grant.user_id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                let user = store::users::find(connection, grant.user_id).await?;
-                unknown.insert(user.map(|user| user.username).unwrap_or_default())
-            }
+    /// Those of the users and clients of these grants.
+    pub async fn of(connection: &mut Connection, grants: &[Grant]) -> Result<Self, Error> {
+        let distinct = |id: fn(&Grant) -> Uuid| -> Vec<Uuid> {
+            let ids: HashSet<Uuid> = grants.iter().map(id).collect();
+            ids.into_iter().collect()
         };
-        let client_id = match self.clients.entry(grant.client_id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                let client = store::clients::find_by_id(connection, grant.client_id).await?;
-                unknown.insert(client.map(|client| client.client_id).unwrap_or_default())
-            }
-        };
-        Ok(GrantView {
+        let users = store::users::names(connection, &distinct(|grant| grant.user_id)).await?;
+        let clients = store::clients::names(connection, &distinct(|grant| grant.client_id)).await?;
+        Ok(Self { users: users.into_iter().collect(), clients: clients.into_iter().collect() })
+    }
+
+    pub fn view(&self, grant: Grant, now: DateTime<Utc>) -> GrantView {
+        GrantView {
             state: GrantState::of(&grant, now),
             grant_id: grant.id,
-            username: username.clone(),
-            client_id: client_id.clone(),
+            username: self.users.get(&grant.user_id).cloned().unwrap_or_default(),
+            client_id: self.clients.get(&grant.client_id).cloned().unwrap_or_default(),
             audiences: grant.audiences.0,
             scope: grant.scope.0,
             generation: grant.generation,
@@ -188,6 +190,6 @@ impl Names {
             expires_at: grant.expires_at,
             revoked_at: grant.revoked_at,
             revoked_reason: grant.revoked_reason,
-        })
+        }
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::lifetime::spelled;
 use super::settings::longest_access_token_lifetime;
@@ -20,7 +21,7 @@ use crate::store::status::{self, StatusLease};
 use crate::store::{Connection, Exclusive, grants, settings};
 
 /// What a revocation would end: for the administrator to confirm.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct KeyRevocationPlan {
     pub kid: String,
     pub alg: Algorithm,
@@ -34,7 +35,7 @@ pub struct KeyRevocationPlan {
     pub client_tokens_at_most: i64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct KeyRevocationView {
     pub kid: String,
     pub alg: Algorithm,

@@ -4,20 +4,28 @@
 //! A change, its checks and its audit event are one transaction. What is answered never holds a hash; a new secret is
 //! answered once, in [`Done`], for the caller to show.
 
+pub mod access;
 mod audit;
+pub mod bootstrap;
+mod choice;
 mod client_rules;
 pub mod client_secrets;
 pub mod clients;
 pub mod grants;
+pub mod idempotency;
 pub mod key_export;
-mod key_import;
+pub mod key_import;
 pub mod key_revocation;
 pub mod lifetime;
+pub mod operation;
+pub mod operations;
+pub mod page;
 pub mod password_hashes;
 pub mod resource_servers;
 pub mod settings;
 mod signing_algorithm;
 pub mod signing_keys;
+pub mod statistics;
 pub mod token;
 pub mod token_revocation;
 pub mod user_import;
@@ -26,9 +34,19 @@ pub mod verifiers;
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use idempotency::NamedRequest;
+use operation::Answer;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use choice::Choice;
+
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keys::{Keys, KeysError};
+use crate::oauth::{Origin, Provider};
 use crate::secret::Secret;
 use crate::status::Moment;
 use crate::store::revisions::{self, Topic};
@@ -44,6 +62,14 @@ pub struct Admin {
     pub passwords: Arc<password::Pool>,
     /// Who it is, for the audit trail.
     pub actor: String,
+    /// Where it asks from, for the same.
+    pub origin: Origin,
+    /// The issuer itself, where tokens are to be judged.
+    pub provider: Option<Arc<Provider>>,
+    /// The versions of which a thing must have one to be changed, when the administrator has said which it saw.
+    pub expected_versions: Option<Vec<String>>,
+    /// The request, where the administrator has given it a name.
+    pub named: Option<NamedRequest>,
 }
 
 /// Why something was not done. Nothing has changed then.
@@ -65,6 +91,12 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The request was carried out already.
+    #[error("the same request was carried out a moment ago")]
+    Repeated,
+    /// Somebody changed it since the version that was expected.
+    #[error("it was changed meanwhile: look at what it is now, and change that")]
+    Changed,
     #[error("too many passwords are being hashed at the moment")]
     Busy,
     #[error(transparent)]
@@ -90,12 +122,16 @@ impl Error {
 }
 
 /// What a change came to.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct Done<T> {
+    #[serde(flatten)]
     pub view: T,
     /// A new secret, in clear: it can never be shown again.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::secret::exposed::option")]
+    #[schema(value_type = Option<String>)]
     pub client_secret: Option<Secret>,
     /// What the administrator should know about the change.
+    #[serde(default)]
     pub notes: Vec<String>,
 }
 
@@ -105,23 +141,23 @@ impl<T> Done<T> {
     }
 }
 
-/// A value of its own, or what holds for all: how a change sets a column that may be absent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Choice<T> {
-    Default,
-    Own(T),
-}
-
-impl<T> Choice<T> {
-    fn into_option(self) -> Option<T> {
-        match self {
-            Self::Default => None,
-            Self::Own(value) => Some(value),
+impl Admin {
+    /// Administration beside a running issuer, in the same process.
+    pub fn at(provider: &Arc<Provider>, actor: &str, origin: Origin) -> Self {
+        Self {
+            store: provider.store.clone(),
+            clock: provider.clock.clone(),
+            entropy: provider.entropy.clone(),
+            keys: provider.keys.clone(),
+            passwords: provider.passwords.clone(),
+            actor: actor.to_owned(),
+            origin,
+            provider: Some(provider.clone()),
+            expected_versions: None,
+            named: None,
         }
     }
-}
 
-impl Admin {
     /// A change of clients, resource servers or settings.
     ///
     /// It is counted first: the counter's row then keeps other such changes out until this one is committed, so that
@@ -134,11 +170,33 @@ impl Admin {
         self.store.transaction(counted).await
     }
 
+    /// # Errors
+    /// [`Error::Changed`] when `view` is not what the administrator saw before it decided on a change.
+    fn check_version(&self, view: &impl Answer) -> Result<(), Error> {
+        match (&self.expected_versions, view.version()) {
+            (Some(expected), Some(version)) if !expected.contains(&version) => Err(Error::Changed),
+            _ => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// Where only the database is at hand.
+    fn provider(&self) -> Result<&Provider, Error> {
+        self.provider.as_deref().ok_or_else(|| Error::Refused("the issuer is not running here".to_owned()))
+    }
+
     /// Now, as revocations need it.
     async fn moment(&self, connection: &mut Connection) -> Result<Moment, Error> {
         let now = self.clock.now();
         Ok(Moment { now, retention: stored_settings::load(connection).await?.retention_at(now) })
     }
+}
+
+/// Names what a view shows: equal for equal contents.
+pub(crate) fn version_of(view: &impl Serialize) -> String {
+    let json = serde_json::to_vec(view).unwrap_or_default();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &json);
+    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
 }
 
 /// Rows that are read from the database at once.

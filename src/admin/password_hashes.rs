@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Admin, Error};
@@ -12,7 +13,7 @@ use crate::store::{self, Store, users};
 /// Rows that are read at once: only identifiers and hashes.
 const PAGE: i64 = 5000;
 
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HashCount {
     /// `argon2id` that is not imported is ours; `none` is of users without a password.
     pub scheme: String,

@@ -2,13 +2,14 @@
 //! as `client_id` and a secret of its own. How its signing algorithm changes is in `signing_algorithm`.
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::audit::differences;
 use super::client_rules::check_access_token_lifetime;
 use super::client_secrets::two_already;
-use super::{Admin, Choice, Done, Error, every, lifetime};
+use super::{Admin, Choice, Done, Error, choice, every, lifetime};
 use crate::protocol::audience;
 use crate::protocol::jwk::Algorithm;
 use crate::protocol::scope::Scope;
@@ -21,24 +22,37 @@ const KIND: &str = "resource server";
 /// Lets a scanner of leaked secrets know a resource server's.
 const SECRET_PREFIX: &str = "sga_";
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewResourceServer {
     pub audience: String,
     pub scope: Scope,
     /// Seconds; absent: the default of the settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<i64>,
+    /// Absent: ES256.
+    #[serde(default = "default_algorithm")]
     pub signing_algorithm: Algorithm,
 }
 
-/// What is absent stays as it is.
-#[derive(Clone, Debug, Default)]
+fn default_algorithm() -> Algorithm {
+    Algorithm::ES256
+}
+
+/// What is absent stays as it is, and `null` is as the settings have it (RFC 7396).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ResourceServerChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    #[serde(default, deserialize_with = "choice::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
     pub access_token_lifetime: Option<Choice<i64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_algorithm: Option<Algorithm>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ResourceServerView {
     pub audience: String,
     pub scope: Scope,
@@ -111,7 +125,9 @@ impl Admin {
             })?;
             let view = ResourceServerView::at(server, now);
             self.audit(connection, "resource_server.create", &target(&view.audience), json!(view)).await?;
-            Ok(Done { view, client_secret: Some(secret), notes: notes.into_iter().collect() })
+            let done = Done { view, client_secret: Some(secret), notes: notes.into_iter().collect() };
+            self.remember(connection, &done).await?;
+            Ok(done)
         };
         self.configure(created).await
     }
@@ -121,6 +137,10 @@ impl Admin {
         let rows = resource_servers::list(&mut self.store.reading().await?, after, limit).await?;
         let now = self.clock.now();
         Ok(rows.into_iter().map(|server| ResourceServerView::at(server, now)).collect())
+    }
+
+    pub async fn count_resource_servers(&self) -> Result<i64, Error> {
+        Ok(resource_servers::count(&mut self.store.reading().await?).await?)
     }
 
     pub async fn resource_server(&self, audience: &str) -> Result<ResourceServerView, Error> {
@@ -140,6 +160,7 @@ impl Admin {
             let now = self.clock.now();
             let mut server = find(connection, audience).await?;
             let before = ResourceServerView::at(server.clone(), now);
+            self.check_version(&before)?;
             let mut notes = Vec::new();
             if let Some(scope) = change.scope {
                 server.scope = Spelled(scope);

@@ -2,7 +2,9 @@
 //! the numbers.
 
 use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::audit::differences;
 use super::lifetime::{self, LEEWAY, spelled};
@@ -22,23 +24,40 @@ const LONGEST_RETRY_WINDOW: i64 = 5 * 60;
 const LONGEST_BLOCK: i64 = 86_400;
 
 /// What is absent stays as it is. Seconds, but for the limits.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct SettingsChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_idle_lifetime: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_absolute_lifetime: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_window: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_rotation_interval: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_publication_period: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_retention: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_max_age: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_limit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login_throttling: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login_limit_per_name: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login_limit_per_address: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login_limit_per_pair: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login_limit_per_known_pair: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login_window: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login_longest_block: Option<i64>,
 }
 
@@ -50,6 +69,7 @@ impl Admin {
     pub async fn change_settings(&self, change: SettingsChange) -> Result<Done<Settings>, Error> {
         let changed = async |connection: &mut Connection| {
             let before = settings::load(connection).await?;
+            self.check_version(&before)?;
             let after = remember(&before, apply(before, change)?, self.clock.now());
             let longest = longest_access_token_lifetime(connection, &after).await?;
             let contradictions = contradictions(&after, &longest);

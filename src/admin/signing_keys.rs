@@ -1,8 +1,9 @@
 //! Signing keys: what each does now and next, which verifiers know it, and rotation by command.
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::lifetime::spelled;
 use super::verifiers::{VerifierView, named, unaware};
@@ -13,7 +14,7 @@ use crate::protocol::jwk::Algorithm;
 use crate::store::settings::Settings;
 use crate::store::{Connection, settings};
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SigningKeyView {
     pub kid: String,
     pub alg: Algorithm,
@@ -36,7 +37,7 @@ pub struct SigningKeyView {
     pub unknown_to: Vec<VerifierView>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StagedView {
     pub kid: String,
     pub alg: Algorithm,

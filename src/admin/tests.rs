@@ -50,7 +50,18 @@ impl Desk {
             breached: None,
         };
         let passwords = Arc::new(Pool::new(&cheap, entropy.clone()).unwrap());
-        let admin = Admin { store, clock, entropy, keys, passwords, actor: "test".to_owned() };
+        let admin = Admin {
+            store,
+            clock,
+            entropy,
+            keys,
+            passwords,
+            actor: "test".to_owned(),
+            origin: Origin::default(),
+            provider: None,
+            expected_versions: None,
+            named: None,
+        };
         let server = NewResourceServer {
             audience: API.to_owned(),
             scope: "read write".parse().unwrap(),

@@ -4,9 +4,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
+use super::Admin;
 use super::grants::{GrantState, GrantView, Names};
 use super::lifetime::spelled;
 use crate::keys::RefreshTokenParts;
@@ -14,7 +16,7 @@ use crate::oauth::access_token::{Standing, Unverified};
 use crate::oauth::{self, Provider};
 use crate::protocol::token::AccessTokenClaims;
 use crate::secret::Secret;
-use crate::store::grants;
+use crate::store::{self, grants};
 
 /// Why no answer can be given.
 #[derive(Debug, thiserror::Error)]
@@ -31,17 +33,17 @@ impl From<crate::store::Error> for InspectError {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Inspection {
     /// Whether it would be accepted now, by this issuer and, if one was named, for this audience.
     pub active: bool,
     /// A word for what keeps it from being active.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
+    pub reason: Option<String>,
     /// The same with names and times.
     pub detail: String,
     /// `access_token`, `refresh_token`, or absent for what is neither.
-    pub token_type: Option<&'static str>,
+    pub token_type: Option<String>,
     /// Whether this issuer made it. Otherwise header and claims are what somebody wrote.
     pub genuine: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +58,16 @@ pub struct Inspection {
 }
 
 type Found = (Option<&'static str>, String);
+
+impl Admin {
+    pub async fn inspect(&self, presented: &Secret, audience: Option<&str>) -> Result<Inspection, super::Error> {
+        inspect(self.provider()?, presented, audience).await.map_err(|error| match error {
+            InspectError::Admin(error) => error,
+            InspectError::Standing(oauth::Error::Unavailable(what)) => store::Error::Unavailable(what).into(),
+            InspectError::Standing(other) => store::Error::Failed(other.to_string()).into(),
+        })
+    }
+}
 
 /// Judges `presented` as a token endpoint or an API with `audience` would.
 ///
@@ -79,9 +91,9 @@ pub async fn inspect(
     let (header, claims) = (parts.next().flatten(), parts.next().flatten());
     Ok(Inspection {
         active: reason.is_none(),
-        reason,
+        reason: reason.map(str::to_owned),
         detail,
-        token_type: (genuine || header.is_some()).then_some("access_token"),
+        token_type: (genuine || header.is_some()).then(|| "access_token".to_owned()),
         genuine,
         header,
         claims,
@@ -112,9 +124,9 @@ async fn judge(provider: &Provider, claims: &AccessTokenClaims, audience: Option
 async fn inspect_refresh_token(provider: &Provider, presented: &Secret) -> Result<Inspection, InspectError> {
     let mut inspection = Inspection {
         active: false,
-        reason: Some("not_genuine"),
+        reason: Some("not_genuine".to_owned()),
         detail: "it looks like a refresh token, but this issuer did not make it, or it was cut or altered".to_owned(),
-        token_type: Some("refresh_token"),
+        token_type: Some("refresh_token".to_owned()),
         genuine: false,
         header: None,
         claims: None,
@@ -129,16 +141,15 @@ async fn inspect_refresh_token(provider: &Provider, presented: &Secret) -> Resul
     let now = provider.clock.now();
     let mut connection = provider.store.reading().await?;
     let Some(grant) = grants::find(&mut connection, grant).await? else {
-        inspection.reason = Some("gone");
+        inspection.reason = Some("gone".to_owned());
         inspection.detail =
             format!("its grant {grant} is gone: it expired long ago, or its user or client was deleted");
         return Ok(inspection);
     };
-    let (window, view) = (
-        provider.directory.settings().await.map_err(oauth::Error::from)?.retry_window,
-        Names::default().view(&mut connection, grant, now).await?,
-    );
-    (inspection.reason, inspection.detail) = judge_generation(&view, generation, now, Duration::seconds(window));
+    let window = provider.directory.settings().await.map_err(oauth::Error::from)?.retry_window;
+    let view = Names::of(&mut connection, std::slice::from_ref(&grant)).await?.view(grant, now);
+    let (reason, detail) = judge_generation(&view, generation, now, Duration::seconds(window));
+    (inspection.reason, inspection.detail) = (reason.map(str::to_owned), detail);
     inspection.active = inspection.reason.is_none();
     inspection.grant = Some(view);
     Ok(inspection)

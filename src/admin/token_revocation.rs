@@ -1,9 +1,10 @@
 //! Revoking what was issued: one token, or everything that a user or a client got, or that anybody got between two times.
 //! Each is one transaction with one audit event, and however many tokens it is, a few ranges of status indexes.
 
-use chrono::Duration;
-use serde::Serialize;
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::lifetime::spelled;
@@ -16,18 +17,25 @@ use crate::store::grants::{self, Selection};
 use crate::store::{Connection, Window, settings, status};
 
 /// What to revoke: what matches all that is given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Issued {
     /// To this user, by whichever client. Leaves out what clients took for themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// To this client, for users and for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// From the first time to the second, both included.
-    pub between: Option<Window>,
+    /// At this time or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<DateTime<Utc>>,
+    /// At this time or before; absent: until now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// What a revocation came to, or would.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RevokedTokens {
     /// Grants that ended: their refresh tokens and access tokens.
     pub grants: i64,
@@ -84,13 +92,13 @@ impl Admin {
             let details = json!({
                 "username": issued.username,
                 "client_id": issued.client_id,
-                "from": issued.between.map(|(from, _)| from),
-                "until": issued.between.map(|(_, until)| until),
+                "from": issued.from,
+                "until": issued.until,
                 "grants_revoked": view.grants,
                 "client_tokens_at_most": view.client_tokens_at_most,
             });
             self.audit(connection, "token.revoke", &target(issued), details).await?;
-            let longer = issued.between.is_some() && view.client_tokens_at_most > 0;
+            let longer = issued.from.is_some() && view.client_tokens_at_most > 0;
             let note = longer.then(|| {
                 format!(
                     "tokens that clients took for themselves are revoked in blocks: some that the same clients took up to \
@@ -141,14 +149,20 @@ impl Admin {
     }
 
     async fn meant(&self, connection: &mut Connection, issued: &Issued) -> Result<Meant, Error> {
-        if let Issued { username: None, client_id: None, between: None } = issued {
+        let now = self.clock.now();
+        let between: Option<Window> = match (issued.from, issued.until) {
+            (Some(from), until) => Some((from, until.unwrap_or(now))),
+            (None, Some(_)) => return Err(Error::invalid("from", "must be given with `until`")),
+            (None, None) => None,
+        };
+        if let Issued { username: None, client_id: None, from: None, .. } = issued {
             return Err(Error::invalid("tokens", "must be named by a user, a client or the time of their issue"));
         }
-        if issued.between.is_some_and(|(from, until)| until < from) {
-            return Err(Error::invalid("until", "lies before the time from which tokens are to be revoked"));
-        }
-        if issued.between.is_some_and(|(from, _)| from > self.clock.now()) {
+        if issued.from.is_some_and(|from| from > now) {
             return Err(Error::invalid("from", "lies ahead: nothing was issued since"));
+        }
+        if between.is_some_and(|(from, until)| until < from) {
+            return Err(Error::invalid("until", "lies before the time from which tokens are to be revoked"));
         }
         let mut grants = Selection::default();
         if let Some(name) = &issued.username {
@@ -157,13 +171,12 @@ impl Admin {
         if let Some(client_id) = &issued.client_id {
             grants.client = Some(clients::find(connection, client_id).await?.id);
         }
-        if let Some((from, until)) = issued.between {
+        if let Some((from, until)) = between {
             // A retried refresh gives a token later than the grant's row says; instances' clocks differ.
             let retried = Duration::seconds(settings::load(connection).await?.retry_window);
             grants.issued = Some((from - retried - SKEW, until + SKEW));
         }
-        let own =
-            issued.username.is_none().then_some((grants.client, issued.between.map(|(f, u)| (f - SKEW, u + SKEW))));
+        let own = issued.username.is_none().then_some((grants.client, between.map(|(f, u)| (f - SKEW, u + SKEW))));
         Ok(Meant { grants, own })
     }
 }

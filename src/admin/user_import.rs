@@ -6,8 +6,9 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::users::check_email;
 use super::{Admin, Error};
@@ -23,19 +24,24 @@ pub const BATCH: usize = 1000;
 const ATTEMPTS: usize = 3;
 
 /// One user as the source has it.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ImportedUser {
     /// Where, for messages.
     pub line: u64,
     pub username: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// As the other system wrote it.
     pub password_hash: String,
+    #[serde(default)]
     pub disabled: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_changed_at: Option<DateTime<Utc>>,
 }
 
 /// A line that is not imported, and why.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct RefusedLine {
     pub line: u64,
     pub reason: String,
@@ -52,13 +58,50 @@ pub struct Options {
 }
 
 /// What has come of the lines so far. Those of a dry run are what would have.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Summary {
     pub imported: u64,
     /// Users who were there already, and are left as they are.
     pub existing: u64,
     pub refused: u64,
 }
+
+/// Some users of another system.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserImport {
+    #[schema(max_items = 1000)]
+    pub users: Vec<ImportedUser>,
+    /// Checks everything and changes nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Puts Argon2id over each hash, so that none of the old ones is stored: takes as long as a login for each.
+    #[serde(default)]
+    pub wrap: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ImportAnswer {
+    #[serde(flatten)]
+    pub summary: Summary,
+    pub refused_lines: Vec<RefusedLine>,
+}
+
+impl Admin {
+    /// Imports what fits into one transaction.
+    pub async fn import_users(&self, import: UserImport) -> Result<ImportAnswer, Error> {
+        let UserImport { users, dry_run, wrap } = import;
+        if users.len() > BATCH {
+            return Err(Error::invalid("users", format!("may be {BATCH} at a time")));
+        }
+        let mut import = Import::new(self, Options { dry_run, wrap, wrappers: WRAPPERS });
+        let refused_lines = import.add(users).await?;
+        Ok(ImportAnswer { summary: import.summary(), refused_lines })
+    }
+}
+
+/// Hashes of one request that are wrapped at a time: logins have the other threads.
+const WRAPPERS: usize = 1;
 
 /// An import under way. What it remembers of the lines is a few dozen bytes each.
 pub struct Import<'a> {

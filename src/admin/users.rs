@@ -2,11 +2,13 @@
 //! §5.1), in the same transaction.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Admin, Done, Error};
+use super::audit::differences;
+use super::{Admin, Choice, Done, Error, choice};
 use crate::password;
 use crate::protocol::username;
 use crate::secret::Secret;
@@ -17,14 +19,30 @@ use crate::store::{self, Connection};
 
 const KIND: &str = "user";
 
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewUser {
     pub username: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    #[serde(with = "crate::secret::exposed")]
+    #[schema(value_type = String, format = Password)]
     pub password: Secret,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// What is absent stays as it is, and `null` takes away (RFC 7396).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserChange {
+    #[serde(default, deserialize_with = "choice::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Choice<String>>,
+    /// Whether the user may log in by the password grant, or is refused there as if the password were wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_grant: Option<bool>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UserView {
     pub username: String,
     /// The subject of the user's tokens: an identifier that never changes.
@@ -74,21 +92,36 @@ impl Admin {
             disabled_at: None,
             password_grant_disabled_at: None,
         };
-        let created = async |connection: &mut Connection| -> Result<(), Error> {
+        let created = async |connection: &mut Connection| -> Result<Done<UserView>, Error> {
             users::insert(connection, &user).await.map_err(|error| match error {
                 store::Error::Exists => Error::Exists { kind: KIND, name: user.username.clone() },
                 other => other.into(),
             })?;
-            self.audit(connection, "user.create", &target(&user), json!({ "email": user.email })).await
+            self.audit(connection, "user.create", &target(&user), json!({ "email": user.email })).await?;
+            let done = Done::plain(UserView::from(user.clone()));
+            self.remember(connection, &done).await?;
+            Ok(done)
         };
-        self.store.transaction(created).await?;
-        Ok(Done::plain(user.into()))
+        self.store.transaction(created).await
     }
 
     /// Users in the order of their names, those behind `after`.
     pub async fn users(&self, after: &str, limit: i64) -> Result<Vec<UserView>, Error> {
-        let rows = users::list(&mut self.store.reading().await?, &username::canonical(after), limit).await?;
+        self.users_beginning("", after, limit).await
+    }
+
+    /// Those of them whose names begin so.
+    pub async fn users_beginning(&self, prefix: &str, after: &str, limit: i64) -> Result<Vec<UserView>, Error> {
+        let (prefix, after) = (username::canonical(prefix), username::canonical(after));
+        if prefix.contains('\0') || after.contains('\0') {
+            return Ok(Vec::new());
+        }
+        let rows = users::list(&mut self.store.reading().await?, &prefix, &after, limit).await?;
         Ok(rows.into_iter().map(UserView::from).collect())
+    }
+
+    pub async fn count_users(&self) -> Result<i64, Error> {
+        Ok(users::count(&mut self.store.reading().await?).await?)
     }
 
     pub async fn user(&self, name: &str) -> Result<UserView, Error> {
@@ -139,19 +172,32 @@ impl Admin {
         self.store.transaction(enabled).await
     }
 
-    /// Lets the user log in by the password grant, or refuses that from now on as if the password were wrong. Grants that
-    /// exist go on.
-    pub async fn allow_password_grant(&self, name: &str, allowed: bool) -> Result<Done<UserView>, Error> {
+    /// Changes what is not the user's to prove. Grants that exist go on.
+    pub async fn update_user(&self, name: &str, change: UserChange) -> Result<Done<UserView>, Error> {
+        let UserChange { email, password_grant } = change;
+        if let Some(Choice::Own(email)) = &email {
+            check_email(email)?;
+        }
         let changed = async |connection: &mut Connection| {
             let mut user = find(connection, name).await?;
-            if user.password_grant_disabled_at.is_none() != allowed {
+            self.check_version(&UserView::from(user.clone()))?;
+            let before = user.clone();
+            if let Some(email) = email {
+                user.email = email.into_option();
+                users::set_email(connection, user.id, user.email.as_deref()).await?;
+            }
+            if let Some(allowed) =
+                password_grant.filter(|allowed| *allowed == user.password_grant_disabled_at.is_some())
+            {
                 user.password_grant_disabled_at = (!allowed).then(|| self.clock.now());
                 users::set_password_grant_disabled(connection, user.id, user.password_grant_disabled_at).await?;
-                let details = json!({ "password_grant": { "before": !allowed, "after": allowed } });
-                self.audit(connection, "user.update", &target(&user), details).await?;
+            }
+            if let Some(differences) = differences(&UserView::from(before), &UserView::from(user.clone())) {
+                self.audit(connection, "user.update", &target(&user), differences).await?;
             }
             let left = "grants that the user has go on: `signet grant revoke` ends them".to_owned();
-            Ok(Done { notes: if allowed { Vec::new() } else { vec![left] }, ..Done::plain(user.into()) })
+            let notes = if password_grant == Some(false) { vec![left] } else { Vec::new() };
+            Ok(Done { notes, ..Done::plain(user.into()) })
         };
         self.store.transaction(changed).await
     }

@@ -1,7 +1,8 @@
 //! Who verifies tokens, as far as the issuer sees it: everybody who fetched the key set lately, and which keys they know.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Admin, Error};
 use crate::oauth::key_set_fetches::REMEMBERED;
@@ -10,12 +11,12 @@ use crate::store::key_set_fetches::{self, KeySetFetch};
 /// Verifiers that are named in one sentence.
 const NAMED: usize = 10;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VerifierView {
     /// An audience, or the name and address of a piece of software.
     pub verifier: String,
     /// `credentials` (a resource server that authenticated), `hint` (one that said which it is), or `agent`.
-    pub identified_by: &'static str,
+    pub identified_by: String,
     pub last_fetched_at: DateTime<Utc>,
     /// When the newest key that it knows was made.
     pub newest_key_at: DateTime<Utc>,
@@ -31,7 +32,7 @@ impl From<&KeySetFetch> for VerifierView {
         };
         Self {
             verifier: name.to_owned(),
-            identified_by,
+            identified_by: identified_by.to_owned(),
             last_fetched_at: fetch.last_fetched_at,
             newest_key_at: fetch.newest_key_at,
         }

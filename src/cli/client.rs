@@ -2,13 +2,18 @@
 
 use clap::{Args, Subcommand};
 
-use super::compose;
 use super::failure::Failure;
 use super::output::Report;
+use super::place::Place;
 use super::value::{method_or_default, network_or_any, number_or_default, scope, seconds, seconds_or_default};
+use crate::admin::Choice;
 use crate::admin::clients::{ClientChange, ClientView, NewClient};
-use crate::admin::{Choice, every};
-use crate::config::Config;
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::clients::{
+    CreateClient, DeleteClient, DisableClient, EnableClient, ListClients, RotateClientSecret, SecretRotation,
+    ShowClient, UpdateClient,
+};
+use crate::admin::page::PageQuery;
 use crate::protocol::client::{AuthMethod, GrantType};
 use crate::protocol::network::Network;
 
@@ -175,28 +180,38 @@ impl Update {
     }
 }
 
-pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
-    let admin = compose::admin(config).await?;
+pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
+    let console = place.console().await?;
+    let (query, none) = (NoQuery {}, ());
     match command {
-        Command::Create(create) => Report::done(&admin.create_client(create.into_new()?).await?, &MEMBERS),
+        Command::Create(create) => {
+            Report::done(&console.ask::<CreateClient>((), query, create.into_new()?).await?, &MEMBERS)
+        }
         Command::List => {
-            let page = async |after: &String, limit| admin.clients(after, limit).await;
-            let all = every(String::new(), page, |client: &ClientView| client.client_id.clone()).await?;
+            let all = console.all::<ListClients, ClientView>(|cursor, limit| PageQuery { cursor, limit }).await?;
             Report::list(&all, &COLUMNS)
         }
-        Command::Show(Named { client_id }) => Report::record(&admin.client(&client_id).await?, &DETAILS),
+        Command::Show(Named { client_id }) => {
+            Report::record(&console.ask::<ShowClient>(client_id, query, none).await?, &DETAILS)
+        }
         Command::Update(update) => {
             let (client_id, change) = update.into_change()?;
-            Report::done(&admin.update_client(&client_id, change).await?, &MEMBERS)
+            Report::done(&console.ask::<UpdateClient>(client_id, query, change).await?, &MEMBERS)
         }
         Command::RotateSecret { named: Named { client_id }, keep_old_for } => {
-            Report::done(&admin.rotate_client_secret(&client_id, keep_old_for).await?, &["client_id", "client_secrets"])
+            let done = console.ask::<RotateClientSecret>(client_id, query, SecretRotation { keep_old_for }).await?;
+            Report::done(&done, &["client_id", "client_secrets"])
         }
-        Command::Disable(Named { client_id }) => Report::done(&admin.disable_client(&client_id).await?, &MEMBERS),
-        Command::Enable(Named { client_id }) => Report::done(&admin.enable_client(&client_id).await?, &MEMBERS),
+        Command::Disable(Named { client_id }) => {
+            Report::done(&console.ask::<DisableClient>(client_id, query, none).await?, &MEMBERS)
+        }
+        Command::Enable(Named { client_id }) => {
+            Report::done(&console.ask::<EnableClient>(client_id, query, none).await?, &MEMBERS)
+        }
         Command::Delete(Named { client_id }) => {
-            let done = admin.delete_client(&client_id).await?;
-            Ok(Report::done(&done, &MEMBERS)?.noting(format!("the client {client_id} is deleted")))
+            let done = console.ask::<DeleteClient>(client_id, query, none).await?;
+            let note = format!("the client {} is deleted", done.view.client_id);
+            Ok(Report::done(&done, &MEMBERS)?.noting(note))
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::config::{Config, DatabaseUrl, MasterKeySource};
 use crate::entropy::Entropy;
 use crate::keys::master::{self, MasterKeyError, MasterKeyRing};
 use crate::keys::{IssuerSecrets, Keys, SecretsError};
-use crate::oauth::{Directory, KeySetFetches, Provider};
+use crate::oauth::{Directory, KeySetFetches, Origin, Provider};
 use crate::password::{BreachedPasswords, Parameters, Pool, PoolSettings};
 use crate::protocol::issuer::Issuer;
 use crate::status::{Allocator, Published};
@@ -192,19 +192,23 @@ pub(super) async fn admin_with(config: &Config, password_workers: usize) -> Resu
     let surroundings = Surroundings::default();
     let Parts { store, keys, passwords, .. } = parts(config, &surroundings, password_workers).await?;
     let Surroundings { clock, entropy, .. } = surroundings;
-    Ok(Admin { store, clock, entropy, keys, passwords, actor: "cli".to_owned() })
+    Ok(Admin {
+        store,
+        clock,
+        entropy,
+        keys,
+        passwords,
+        actor: "cli".to_owned(),
+        origin: Origin::default(),
+        provider: None,
+        expected_versions: None,
+        named: None,
+    })
 }
 
 /// Administration beside a running issuer, in the same process.
-pub fn administration(provider: &Provider, actor: &str) -> Admin {
-    Admin {
-        store: provider.store.clone(),
-        clock: provider.clock.clone(),
-        entropy: provider.entropy.clone(),
-        keys: provider.keys.clone(),
-        passwords: provider.passwords.clone(),
-        actor: actor.to_owned(),
-    }
+pub fn administration(provider: &Arc<Provider>, actor: &str) -> Admin {
+    Admin::at(provider, actor, Origin::default())
 }
 
 /// The issuer as the commands see it, which answer nobody.

@@ -1,13 +1,15 @@
 //! `signet dev`: an issuer to try things out on, with a certificate, a demo API, a demo client and a demo user of its own.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::compose;
 use super::failure::Failure;
-use super::{output, serve, tls};
+use super::{output, profile, serve, tls};
 use crate::admin::Admin;
 use crate::admin::clients::NewClient;
 use crate::admin::resource_servers::NewResourceServer;
@@ -21,6 +23,7 @@ use crate::secret::Secret;
 
 const AUDIENCE: &str = "https://demo-api.example";
 const CLIENT_ID: &str = "demo-client";
+const ADMINISTRATOR: &str = "signet-admin";
 const USERNAME: &str = "demo";
 
 /// The demo's credentials, random like all others, kept beside the database so that the commands can be printed again.
@@ -48,13 +51,44 @@ pub async fn dev(config: &Config) -> Result<(), Failure> {
         authority = Some(absolute(&files.authority));
         Some(server)
     };
-    serve::run(config, issuer, tls, async |provider: &Provider| {
+    serve::run(config, issuer, tls, async |provider: &Arc<Provider>, administration: Option<SocketAddr>| {
         let file = config.data_dir.join("dev-demo.json");
-        let demo = demo(&compose::administration(provider, "dev"), &file).await?;
-        let text = introduction(provider, demo.as_ref(), authority.as_deref());
+        let admin = compose::administration(provider, "dev");
+        let demo = demo(&admin, &file).await?;
+        let mut text = introduction(provider, demo.as_ref(), authority.as_deref());
+        if let Some(address) = administration {
+            let file = config.data_dir.join("dev-admin.toml");
+            let server = format!("{}://{address}", if config.tls == Tls::Off { "http" } else { "https" });
+            if administrator(&admin, provider, (&server, authority.as_deref()), &file).await? {
+                text.push_str(&in_administration(&file));
+            }
+        }
         Ok(output::line(std::io::stdout(), &text)?)
     })
     .await
+}
+
+/// An administrator of this database, whose secret is kept in a profile: made with the demo, and told of as long as the
+/// profile is there.
+async fn administrator(
+    admin: &Admin,
+    provider: &Provider,
+    (server, authority): (&str, Option<&Path>),
+    profile: &Path,
+) -> Result<bool, Failure> {
+    if profile.exists() {
+        return Ok(true);
+    }
+    let Ok(done) = admin.bootstrap(&provider.issuer, ADMINISTRATOR).await else { return Ok(false) };
+    let Some(secret) = done.client_secret else { return Ok(false) };
+    let client = (ADMINISTRATOR, &secret);
+    let text = profile::text(Some(server), authority, &provider.issuer.url("/oauth2/token"), client)?;
+    tls::write(profile, text.expose(), 0o600)?;
+    Ok(true)
+}
+
+fn in_administration(profile: &Path) -> String {
+    format!("\n# 5. Administration, over HTTP\nsignet --profile '{}' user list\n", absolute(profile).display())
 }
 
 /// The demo of this database: made where the database is empty, read from its file later on, and `None` in a database

@@ -16,6 +16,9 @@ pub enum Failure {
     OAuth(#[from] oauth::Error),
     #[error(transparent)]
     Config(#[from] config::Faults),
+    /// The server did not do it.
+    #[error("{description}")]
+    Remote { code: String, description: String, misuse: bool },
     /// The command makes no sense as it was given.
     #[error("{0}")]
     Usage(String),
@@ -58,10 +61,16 @@ impl Failure {
     }
 
     fn is_misuse(&self) -> bool {
-        matches!(self, Self::Admin(admin::Error::Invalid { .. }) | Self::Config(_) | Self::Usage(_))
+        matches!(
+            self,
+            Self::Admin(admin::Error::Invalid { .. })
+                | Self::Config(_)
+                | Self::Usage(_)
+                | Self::Remote { misuse: true, .. }
+        )
     }
 
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &str {
         match self {
             Self::Admin(error) => match error {
                 admin::Error::NotFound { .. } => "not_found",
@@ -71,10 +80,13 @@ impl Failure {
                 admin::Error::Password(_) => "password",
                 admin::Error::Store(_) => "database",
                 admin::Error::Keys(_) => "keys",
+                admin::Error::Changed => "changed",
+                admin::Error::Repeated => "repeated",
                 admin::Error::Busy => "busy",
                 admin::Error::Hashing(_) => "internal",
             },
             Self::OAuth(_) => "internal",
+            Self::Remote { code, .. } => code,
             Self::Config(_) => "configuration",
             Self::Usage(_) => "usage",
             Self::Unusable(_) => "unusable",

@@ -4,10 +4,14 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::output::Report;
-use super::{compose, key_export, key_import, prompts};
+use super::place::Place;
+use super::{key_export, key_import, prompts};
 use crate::admin::key_revocation::KeyRevocationPlan;
-use crate::config::Config;
-use crate::keys::Activation;
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::signing_keys::{
+    ListSigningKeys, ListVerifiers, PlanKeyRevocation, RevokeSigningKey, RotateSigningKeys, Rotation,
+};
+use crate::admin::page::Listed;
 use crate::protocol::jwk::Algorithm;
 
 #[derive(Debug, Subcommand)]
@@ -39,33 +43,38 @@ pub enum Command {
     Export(key_export::Arguments),
 }
 
-pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
-    let admin = compose::admin(config).await?;
+pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
+    if let Command::Export(arguments) = command {
+        return key_export::run(arguments, place).await;
+    }
+    let console = place.console().await?;
+    let query = NoQuery {};
     match command {
+        Command::Export(_) => unreachable!("it was carried out above"),
         Command::List => {
             let columns = ["kid", "alg", "state", "active_at", "superseded_at", "expires_at", "revoked_at"];
-            let done = admin.signing_keys().await?;
-            let report = Report::list(&done.view, &columns)?;
-            Ok(done.notes.into_iter().fold(report, Report::noting))
+            let Listed { items, notes } = console.ask::<ListSigningKeys>((), query, ()).await?;
+            Ok(notes.into_iter().fold(Report::list(&items, &columns)?, Report::noting))
         }
         Command::Verifiers => {
             let columns = ["verifier", "identified_by", "last_fetched_at", "newest_key_at"];
-            Report::list(&admin.verifiers().await?, &columns)
+            Report::list(&console.ask::<ListVerifiers>((), query, ()).await?.items, &columns)
         }
         Command::Rotate { algorithm, now } => {
-            let activation = if now { Activation::AtOnce } else { Activation::Published };
-            let done = admin.rotate_keys(algorithm, activation).await?;
-            let report = Report::list(&done.view, &["kid", "alg", "active_at", "new"])?;
-            Ok(done.notes.into_iter().fold(report, Report::noting))
+            let rotation = Rotation { algorithm, now };
+            let Listed { items, notes } = console.ask::<RotateSigningKeys>((), query, rotation).await?;
+            let report = Report::list(&items, &["kid", "alg", "active_at", "new"])?;
+            Ok(notes.into_iter().fold(report, Report::noting))
         }
         Command::Revoke { kid, yes } => {
             if !yes {
-                prompts::confirm(&question(&admin.plan_key_revocation(&kid).await?))?;
+                let plan = console.ask::<PlanKeyRevocation>(kid.clone(), query, ()).await?;
+                prompts::confirm(&question(&plan))?;
             }
-            Report::done(&admin.revoke_key(&kid).await?, &["kid", "alg", "revoked_at", "successor", "grants"])
+            let done = console.ask::<RevokeSigningKey>(kid, query, ()).await?;
+            Report::done(&done, &["kid", "alg", "revoked_at", "successor", "grants"])
         }
-        Command::Import(arguments) => key_import::run(arguments, &admin).await,
-        Command::Export(arguments) => key_export::run(arguments, &admin).await,
+        Command::Import(arguments) => key_import::run(arguments, &console).await,
     }
 }
 

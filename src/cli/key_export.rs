@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::compose;
 use super::failure::Failure;
 use super::output::Report;
 use super::passphrase;
+use super::place::Place;
 use super::private_file::PrivateFile;
 use crate::admin::Admin;
 use crate::admin::key_export::public_pem;
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::signing_keys::{ShowKeySet, ShowPublicKey};
 use crate::protocol::jwk::JwkSet;
 
 #[derive(Debug, Args)]
@@ -38,12 +42,18 @@ enum Format {
     Jwks,
 }
 
-pub async fn run(arguments: Arguments, admin: &Admin) -> Result<Report, Failure> {
+pub async fn run(arguments: Arguments, place: &Place) -> Result<Report, Failure> {
     let Arguments { kid, format, output, passphrase_stdin, .. } = arguments;
-    let keys = admin.public_keys(kid.as_deref()).await?;
     if let (Some(kid), Some(output)) = (&kid, &output) {
-        return private(admin, kid, output, passphrase_stdin).await;
+        let admin = compose::admin(place.here("a private key leaves the machine on no connection")?).await?;
+        admin.public_keys(Some(kid)).await?;
+        return private(&admin, kid, output, passphrase_stdin).await;
     }
+    let console = place.console().await?;
+    let keys = match &kid {
+        Some(kid) => console.ask::<ShowPublicKey>(kid.clone(), NoQuery {}, ()).await?,
+        None => console.ask::<ShowKeySet>((), NoQuery {}, ()).await?,
+    };
     match format {
         Format::Jwks => {
             let document = serde_json::to_value(&keys).map_err(|error| Failure::Output(error.into()))?;

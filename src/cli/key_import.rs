@@ -9,11 +9,14 @@ use clap::{Args, ValueEnum};
 use super::failure::Failure;
 use super::output::Report;
 use super::passphrase;
-use crate::admin::{self, Admin};
-use crate::keys::Role;
-use crate::keys::import::{self, Stated};
+use super::place::Console;
+use crate::admin;
+use crate::admin::key_import::{ImportedState, KeyImport};
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::signing_keys::ImportSigningKey;
+use crate::keys::import::{self, ImportError};
 use crate::protocol::jwk::Algorithm;
-use crate::secret::SecretBytes;
+use crate::secret::{Secret, SecretBytes};
 
 /// Far more than a key of 8192 bits has in any form.
 const LIMIT: u64 = 64 * 1024;
@@ -46,21 +49,22 @@ enum State {
     Verifying,
 }
 
-pub async fn run(arguments: Arguments, admin: &Admin) -> Result<Report, Failure> {
+pub async fn run(arguments: Arguments, console: &Console) -> Result<Report, Failure> {
     let Arguments { file, kid, algorithm, state, passphrase_stdin } = arguments;
     let contents = contents(&file)?;
     let encrypted = import::is_encrypted(&contents);
     let passphrase = encrypted.then(|| passphrase::existing(passphrase_stdin)).transpose()?;
-    let key = import::read(&contents, Stated { passphrase, kid, algorithm })
-        .map_err(|error| admin::Error::Refused(format!("{} was not imported: {error}", file.display())))?;
-    let role = state.map(|state| match state {
-        State::Signing => Role::Signing,
-        State::Verifying => Role::Verifying,
+    let key = std::str::from_utf8(contents.expose()).map(Secret::new).map_err(|_| {
+        let why = ImportError::Form;
+        admin::Error::Refused(format!("{} was not imported: {why}", file.display()))
+    })?;
+    let state = state.map(|state| match state {
+        State::Signing => ImportedState::Signing,
+        State::Verifying => ImportedState::Verifying,
     });
-    let mut report = Report::done(&admin.import_key(&key, role).await?, &MEMBERS)?;
-    if key.is_algorithm_assumed {
-        report = report.noting("the file does not say whether its tokens are RS256 or PS256: RS256 was taken");
-    }
+    let import = KeyImport { key, passphrase, kid, algorithm, state };
+    let done = console.ask::<ImportSigningKey>((), NoQuery {}, import).await?;
+    let mut report = Report::done(&done, &MEMBERS)?;
     if !encrypted {
         report = report.noting(format!(
             "{} holds the key in clear: delete it, or keep it where nobody else can read it",

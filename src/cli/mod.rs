@@ -3,6 +3,7 @@
 //!
 //! Exit status: 0 done, 1 refused (or a token that does not hold), 2 misused.
 
+mod admin;
 mod backup;
 mod client;
 pub mod compose;
@@ -18,14 +19,20 @@ mod key_import;
 mod lines;
 mod master_key;
 mod output;
+#[cfg(test)]
+mod parity;
 mod passphrase;
+mod place;
 mod private_file;
+mod profile;
 mod progress;
 mod prompts;
 mod purge;
+mod remote;
 mod resource_server;
 mod serve;
 mod settings;
+mod statistics;
 mod tls;
 mod token;
 mod user;
@@ -42,6 +49,7 @@ use crate::config::Config;
 use crate::telemetry;
 use failure::Failure;
 use output::Report;
+use place::Place;
 
 /// signet, an OAuth 2 token provider (RFC 6749).
 #[derive(Debug, Parser)]
@@ -61,6 +69,12 @@ struct Global {
     /// Prints one JSON document, with the names of RFC 7591 and RFC 7662 where they exist.
     #[arg(long, global = true)]
     json: bool,
+    /// Works at a running server over its administration API (SIGNET_ADMIN_LISTEN), such as https://auth.example.com:8444.
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// Reads server, token or client from this TOML file, which only its owner may read.
+    #[arg(long, global = true, value_name = "FILE")]
+    profile: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,6 +119,11 @@ enum Command {
     /// Writes, checks and restores encrypted backups of the whole issuer.
     #[command(subcommand)]
     Backup(backup::Command),
+    /// Counts users, clients, grants, keys and revocations.
+    Statistics,
+    /// Makes the first administrator of the administration API, and describes that API.
+    #[command(subcommand)]
+    Admin(admin::Command),
 }
 
 /// Runs the command that the process was started with.
@@ -135,26 +154,33 @@ fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
     // A command's own words are enough; a server's log is all that it says.
     let filter = if serves { config.log.as_str() } else { "warn" };
     telemetry::init(filter, config.log_format).map_err(|error| Failure::Unusable(error.to_string()))?;
+    let place = Place { config, server: global.server.clone(), profile: global.profile.clone() };
     runtime.block_on(async {
         match command {
-            Command::Serve => serve::serve(&config).await.map(|()| Report::nothing()),
-            Command::Dev => dev::dev(&config).await.map(|()| Report::nothing()),
-            Command::Migrate => database::migrate(&config).await,
-            Command::Database(command) => database::run(command, &config).await,
-            Command::Doctor => doctor::run(&config).await,
-            Command::Purge => purge::run(&config).await,
-            Command::User(command) => user::run(command, &config).await,
-            Command::Client(command) => client::run(command, &config).await,
-            Command::ResourceServer(command) => resource_server::run(command, &config).await,
-            Command::Key(command) => key::run(command, &config).await,
-            Command::Grant(command) => grant::run(command, &config).await,
-            Command::Token(command) => token::run(command, &config).await,
-            Command::Settings(command) => settings::run(command, &config).await,
-            Command::MasterKey(command) => master_key::run(command, &config).await,
-            Command::Backup(command) => backup::run(command, &config).await,
+            Command::Serve => serve::serve(place.here(BESIDE)?).await.map(|()| Report::nothing()),
+            Command::Dev => dev::dev(place.here(BESIDE)?).await.map(|()| Report::nothing()),
+            Command::Migrate => database::migrate(place.here(BESIDE)?).await,
+            Command::Database(command) => database::run(command, place.here(BESIDE)?).await,
+            Command::Doctor => doctor::run(place.here(BESIDE)?).await,
+            Command::Purge => purge::run(&place).await,
+            Command::Statistics => statistics::run(&place).await,
+            Command::User(command) => user::run(command, &place).await,
+            Command::Client(command) => client::run(command, &place).await,
+            Command::ResourceServer(command) => resource_server::run(command, &place).await,
+            Command::Key(command) => key::run(command, &place).await,
+            Command::Grant(command) => grant::run(command, &place).await,
+            Command::Token(command) => token::run(command, &place).await,
+            Command::Settings(command) => settings::run(command, &place).await,
+            Command::MasterKey(command) => master_key::run(command, place.here(SECRETS)?).await,
+            Command::Backup(command) => backup::run(command, place.here(SECRETS)?).await,
+            Command::Admin(command) => admin::run(command, place.here(BESIDE)?).await,
         }
     })
 }
+
+/// Why a command is not carried out at a server.
+const BESIDE: &str = "it works on the machine's own configuration, database and files";
+const SECRETS: &str = "the master key and what it seals leave the machine on no connection";
 
 #[cfg(test)]
 mod tests {

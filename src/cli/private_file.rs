@@ -1,4 +1,4 @@
-//! A new file that only its owner can read. It is whole or it is not there, and nothing is ever overwritten: so a terminal
+//! Files that only their owner can read. A new one is whole or it is not there, and nothing is ever overwritten: so a terminal
 //! or another device, which exists, cannot be written to either.
 
 use std::fs::{File, OpenOptions};
@@ -6,11 +6,31 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
+use crate::secret::Secret;
 
 pub struct PrivateFile {
     path: PathBuf,
     file: File,
     is_whole: bool,
+}
+
+/// The whole of a small file that holds a secret.
+///
+/// # Errors
+/// When it cannot be read, or others can read it, too.
+pub fn read(path: &Path) -> Result<Secret, Failure> {
+    let unusable = |why: String| Failure::Unusable(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    let text = Secret::new(text);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).map_err(|error| unusable(error.to_string()))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(unusable(format!("others can read it (mode {:o}): `chmod 600` it", mode & 0o777)));
+        }
+    }
+    Ok(text)
 }
 
 /// A new file, empty, that is kept whatever becomes of it.

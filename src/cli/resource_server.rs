@@ -2,13 +2,19 @@
 
 use clap::{Args, Subcommand};
 
-use super::compose;
 use super::failure::Failure;
 use super::output::Report;
+use super::place::Place;
 use super::value::{scope, seconds, seconds_or_default};
+use crate::admin::Choice;
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::clients::SecretRotation;
+use crate::admin::operations::resource_servers::{
+    CreateResourceServer, DeleteResourceServer, DisableResourceServer, EnableResourceServer, ListResourceServers,
+    RotateResourceServerSecret, ShowResourceServer, UpdateResourceServer,
+};
+use crate::admin::page::PageQuery;
 use crate::admin::resource_servers::{NewResourceServer, ResourceServerChange, ResourceServerView};
-use crate::admin::{Choice, every};
-use crate::config::Config;
 use crate::protocol::jwk::Algorithm;
 
 const MEMBERS: [&str; 9] = [
@@ -80,36 +86,42 @@ pub struct Named {
     audience: String,
 }
 
-pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
-    let admin = compose::admin(config).await?;
+pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
+    let console = place.console().await?;
+    let (query, none) = (NoQuery {}, ());
     match command {
         Command::Create { audience, scope: flags, access_token_lifetime, signing_algorithm } => {
             let new = NewResourceServer { audience, scope: scope(&flags)?, access_token_lifetime, signing_algorithm };
-            let done = admin.create_resource_server(new).await?;
+            let done = console.ask::<CreateResourceServer>((), query, new).await?;
             Ok(Report::done(&done, &MEMBERS)?.noting("at introspection its client_id is the audience"))
         }
         Command::List => {
-            let page = async |after: &String, limit| admin.resource_servers(after, limit).await;
-            let all = every(String::new(), page, |server: &ResourceServerView| server.audience.clone()).await?;
-            Report::list(&all, &COLUMNS)
+            let page = |cursor, limit| PageQuery { cursor, limit };
+            Report::list(&console.all::<ListResourceServers, ResourceServerView>(page).await?, &COLUMNS)
         }
-        Command::Show(Named { audience }) => Report::record(&admin.resource_server(&audience).await?, &MEMBERS),
+        Command::Show(Named { audience }) => {
+            Report::record(&console.ask::<ShowResourceServer>(audience, query, none).await?, &MEMBERS)
+        }
         Command::Update { named: Named { audience }, scope: flags, access_token_lifetime, signing_algorithm } => {
             let scope = flags.as_deref().map(scope).transpose()?;
             let change = ResourceServerChange { scope, access_token_lifetime, signing_algorithm };
-            Report::done(&admin.update_resource_server(&audience, change).await?, &MEMBERS)
+            Report::done(&console.ask::<UpdateResourceServer>(audience, query, change).await?, &MEMBERS)
         }
         Command::RotateSecret { named: Named { audience }, keep_old_for } => {
-            let done = admin.rotate_resource_server_secret(&audience, keep_old_for).await?;
+            let rotation = SecretRotation { keep_old_for };
+            let done = console.ask::<RotateResourceServerSecret>(audience, query, rotation).await?;
             Report::done(&done, &["audience", "previous_secret_expires_at"])
         }
         Command::Disable(Named { audience }) => {
-            Report::done(&admin.disable_resource_server(&audience).await?, &MEMBERS)
+            Report::done(&console.ask::<DisableResourceServer>(audience, query, none).await?, &MEMBERS)
         }
-        Command::Enable(Named { audience }) => Report::done(&admin.enable_resource_server(&audience).await?, &MEMBERS),
+        Command::Enable(Named { audience }) => {
+            Report::done(&console.ask::<EnableResourceServer>(audience, query, none).await?, &MEMBERS)
+        }
         Command::Delete(Named { audience }) => {
-            let done = admin.delete_resource_server(&audience).await?;
-            Ok(Report::done(&done, &MEMBERS)?.noting(format!("the resource server {audience} is deleted")))
+            let done = console.ask::<DeleteResourceServer>(audience, query, none).await?;
+            let note = format!("the resource server {} is deleted", done.view.audience);
+            Ok(Report::done(&done, &MEMBERS)?.noting(note))
         }
     }
 }

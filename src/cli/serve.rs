@@ -1,6 +1,6 @@
 //! `signet serve`: the issuer, until it is told to stop.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::tls;
 use crate::background;
 use crate::config::{Config, DatabaseUrl};
-use crate::http::{self, Limits};
+use crate::http::{self, Limits, Listening};
 use crate::oauth::Provider;
 use crate::protocol::issuer::Issuer;
 
@@ -23,22 +23,19 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 pub async fn serve(config: &Config) -> Result<(), Failure> {
     let serving = config.check_for_serve()?;
     let tls = serving.tls.map(|files| tls::server_config(files.cert, files.key)).transpose()?;
-    run(config, serving.issuer.clone(), tls, async |_: &Provider| Ok(())).await
+    run(config, serving.issuer.clone(), tls, async |_: &Arc<Provider>, _| Ok(())).await
 }
 
-/// Serves until SIGINT or SIGTERM. `ready` is called once the listener stands.
+/// Serves until SIGINT or SIGTERM. `ready` is called once the listeners stand, with the address for administrators.
 pub async fn run(
     config: &Config,
     issuer: Issuer,
     tls: Option<rustls::ServerConfig>,
-    ready: impl AsyncFnOnce(&Provider) -> Result<(), Failure>,
+    ready: impl AsyncFnOnce(&Arc<Provider>, Option<SocketAddr>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let listen = config.listen;
-    let failed = |error: std::io::Error| {
-        Failure::Unusable(format!("listening on {listen}: {error}: see SIGNET_LISTEN, and what else listens there"))
-    };
     // First of all: an address in use should be known before anything is opened.
-    let listener = TcpListener::bind(listen).map_err(failed)?;
+    let listener = bind(config.listen, "SIGNET_LISTEN")?;
+    let admin_listener = config.admin_listen.0.map(|address| bind(address, "SIGNET_ADMIN_LISTEN")).transpose()?;
     // Held until the process ends; taken before the database is opened, which a second server must not even migrate.
     let _lock = match &config.database_url {
         DatabaseUrl::Sqlite(file) => Some(only_server(file)?),
@@ -51,29 +48,57 @@ pub async fn run(
         arrival: ARRIVAL,
         trusted_proxies: config.trusted_proxies.as_slice().into(),
     };
+    let administering = admin_listener.map(|listener| {
+        // Few administrators: one thread answers them.
+        let limits = Limits { workers: 1, ..limits.clone() };
+        http::listen_for_administrators(&provider, listener, tls.clone(), limits).map_err(failed)
+    });
+    let administering = administering.transpose()?;
     let listening = http::listen(&provider, listener, tls, limits).map_err(failed)?;
     tracing::info!(
         issuer = provider.issuer.as_str(),
         address = %listening.address,
+        administration = administering.as_ref().map(|listening| listening.address.to_string()),
         database = ?provider.store.database(),
         "ready"
     );
-    ready(&provider).await?;
-    let server = listening.stop();
+    ready(&provider, administering.as_ref().map(|listening| listening.address)).await?;
+    let (server, administration) = (listening.stop(), administering.as_ref().map(Listening::stop));
     let follow = background::follow(provider.clone());
     let maintain = background::maintain(provider.clone());
     let record = background::record(provider.clone());
     let stop = async {
         stop_signal().await;
         tracing::info!("stopping: requests in flight are finished first");
-        server.drain().await;
+        let administration = async {
+            if let Some(administration) = administration {
+                administration.drain().await;
+            }
+        };
+        tokio::join!(server.drain(), administration);
+    };
+    let administering = async {
+        match administering {
+            Some(listening) => listening.run().await,
+            None => std::future::pending().await,
+        }
     };
     tokio::select! {
         // Ends when the server failed, or has drained after a signal, at the latest in the time that it has for that.
-        outcome = listening.run() => outcome.map_err(failed),
+        outcome = async { tokio::try_join!(listening.run(), administering) } => outcome.map(drop).map_err(failed),
         () = stop => Ok(()),
         () = async { tokio::join!(follow, maintain, record); } => Ok(()),
     }
+}
+
+fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        Failure::Unusable(format!("listening on {address}: {error}: see {variable}, and what else listens there"))
+    })
+}
+
+fn failed(error: std::io::Error) -> Failure {
+    Failure::Unusable(format!("the server failed: {error}"))
 }
 
 /// One serving process an SQLite file: a second would hold copies that nobody tells of changes in time.

@@ -2,12 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::compose;
 use super::failure::Failure;
 use super::output::Report;
+use super::place::Place;
 use super::value::{on_or_off, seconds};
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::issuer::{ShowSettings, UpdateSettings};
 use crate::admin::settings::SettingsChange;
-use crate::config::Config;
 
 const MEMBERS: [&str; 16] = [
     "access_token_lifetime",
@@ -89,10 +90,10 @@ pub struct Set {
     jwks_max_age: Option<i64>,
 }
 
-pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
-    let admin = compose::admin(config).await?;
+pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
+    let console = place.console().await?;
     match command {
-        Command::Show => Report::record(&admin.settings().await?, &MEMBERS),
+        Command::Show => Report::record(&console.ask::<ShowSettings>((), NoQuery {}, ()).await?, &MEMBERS),
         Command::Set(set) => {
             let change = SettingsChange {
                 access_token_lifetime: set.access_token_lifetime,
@@ -112,7 +113,7 @@ pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
                 login_window: set.login_window,
                 login_longest_block: set.login_longest_block,
             };
-            Report::done(&admin.change_settings(change).await?, &MEMBERS)
+            Report::done(&console.ask::<UpdateSettings>((), NoQuery {}, change).await?, &MEMBERS)
         }
     }
 }

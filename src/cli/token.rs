@@ -5,10 +5,11 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use super::failure::Failure;
 use super::output::Report;
-use super::{compose, prompts};
-use crate::admin::token::inspect;
+use super::place::Place;
+use super::prompts;
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::grants::{InspectToken, PlanRevocation, PresentedToken, RevokeIssued, RevokeToken};
 use crate::admin::token_revocation::{Issued, RevokedTokens};
-use crate::config::Config;
 use crate::secret::Secret;
 
 #[derive(Debug, Subcommand)]
@@ -49,23 +50,22 @@ pub struct Revoke {
     yes: bool,
 }
 
-pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
+pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
     match command {
-        Command::Inspect { token, audience } => inspection(&token, audience.as_deref(), config).await,
+        Command::Inspect { token, audience } => inspection(&token, audience, place).await,
         Command::Revoke(Revoke { token: Some(token), .. }) => {
-            let presented = presented(&token)?;
-            let provider = compose::provider(config).await?;
-            let done = compose::administration(&provider, "cli").revoke_presented(&provider, &presented).await?;
-            Report::done(&done, &REVOKED)
+            let presented = PresentedToken { token: presented(&token)?, audience: None };
+            let console = place.console_of_issuer().await?;
+            Report::done(&console.ask::<RevokeToken>((), NoQuery {}, presented).await?, &REVOKED)
         }
         Command::Revoke(Revoke { token: None, user: username, client: client_id, from, until, yes }) => {
-            let admin = compose::admin(config).await?;
-            let between = from.map(|from| (from, until.unwrap_or_else(|| admin.clock.now())));
-            let issued = Issued { username, client_id, between };
+            let console = place.console().await?;
+            let issued = Issued { username, client_id, from, until };
             if !yes {
-                prompts::confirm(&question(admin.plan_revocation(&issued).await?))?;
+                let plan = console.ask::<PlanRevocation>((), NoQuery {}, issued.clone()).await?;
+                prompts::confirm(&question(plan))?;
             }
-            Report::done(&admin.revoke_issued(&issued).await?, &REVOKED)
+            Report::done(&console.ask::<RevokeIssued>((), NoQuery {}, issued).await?, &REVOKED)
         }
     }
 }
@@ -83,10 +83,10 @@ fn presented(token: &str) -> Result<Secret, Failure> {
     if token == "-" { prompts::first_line() } else { Ok(Secret::new(token.trim())) }
 }
 
-async fn inspection(token: &str, audience: Option<&str>, config: &Config) -> Result<Report, Failure> {
-    let presented = presented(token)?;
-    let provider = compose::provider(config).await?;
-    let found = inspect(&provider, &presented, audience).await?;
+async fn inspection(token: &str, audience: Option<String>, place: &Place) -> Result<Report, Failure> {
+    let presented = PresentedToken { token: presented(token)?, audience };
+    let console = place.console_of_issuer().await?;
+    let found = console.ask::<InspectToken>((), NoQuery {}, presented).await?;
     let members = [
         ("token_type", true),
         ("active", true),

@@ -1,14 +1,19 @@
 //! `signet user`: who may log in.
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 
 use super::failure::Failure;
 use super::output::Report;
-use super::value::on_or_off;
-use super::{compose, prompts, user_import};
-use crate::admin::every;
-use crate::admin::users::{NewUser, UserView};
-use crate::config::Config;
+use super::place::Place;
+use super::value::{on_or_off, text_or_none};
+use super::{prompts, user_import};
+use crate::admin::Choice;
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::users::{
+    CountPasswordHashes, CreateUser, DeleteUser, DisableUser, EnableUser, ListUsers, NewPassword, SetUserPassword,
+    ShowUser, UpdateUser, UsersQuery,
+};
+use crate::admin::users::{NewUser, UserChange, UserView};
 
 const MEMBERS: [&str; 8] = [
     "username",
@@ -55,13 +60,17 @@ pub enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Changes how a user may log in.
+    /// Changes a user's e-mail address, or how the user may log in; what is not given stays as it is.
+    #[command(group = ArgGroup::new("change").args(["password_grant", "email"]).required(true).multiple(true))]
     Update {
         /// Names the user.
         name: String,
         /// Lets the user log in by the password grant, or refuses it as if the password were wrong: on or off.
         #[arg(long, value_name = "ON|OFF", value_parser = on_or_off, action = clap::ArgAction::Set)]
-        password_grant: bool,
+        password_grant: Option<bool>,
+        /// Replaces the e-mail address, or with `none` takes it away.
+        #[arg(long, value_name = "ADDRESS", value_parser = text_or_none)]
+        email: Option<Choice<String>>,
     },
     /// Refuses the user's logins and revokes every grant.
     Disable {
@@ -80,46 +89,47 @@ pub enum Command {
     },
 }
 
-pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
+pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
     if let Command::Import(arguments) = command {
-        // Only wrapping hashes.
-        let workers = if arguments.wrap { config.password_workers.get() } else { 1 };
-        let admin = compose::admin_with(config, workers).await?;
-        return user_import::run(arguments, &admin, workers).await;
+        return user_import::run(arguments, place).await;
     }
-    let admin = compose::admin(config).await?;
+    let console = place.console().await?;
+    let (query, none) = (NoQuery {}, ());
     match command {
         Command::Import(_) => unreachable!("it was carried out above"),
-        Command::Hashes => Report::list(&admin.password_hashes().await?, &HASH_COLUMNS),
+        Command::Hashes => {
+            Report::list(&console.ask::<CountPasswordHashes>((), query, none).await?.items, &HASH_COLUMNS)
+        }
         Command::Create { name: username, email, password_stdin } => {
             let password = prompts::new_password(password_stdin)?;
             let known: Vec<&str> = [Some(username.as_str()), email.as_deref()].into_iter().flatten().collect();
             let strength = prompts::strength(&password, &known);
-            let done = admin.create_user(NewUser { username, email, password }).await?;
+            let done = console.ask::<CreateUser>((), query, NewUser { username, email, password }).await?;
             Ok(Report::done(&done, &MEMBERS)?.noting(strength))
         }
         Command::List => {
-            let page = async |after: &String, limit| admin.users(after, limit).await;
-            let all = every(String::new(), page, |user: &UserView| user.username.clone()).await?;
-            Report::list(&all, &COLUMNS)
+            let page = |cursor, limit| UsersQuery { cursor, limit, username_prefix: None };
+            Report::list(&console.all::<ListUsers, UserView>(page).await?, &COLUMNS)
         }
-        Command::Show { name } => Report::record(&admin.user(&name).await?, &MEMBERS),
+        Command::Show { name } => Report::record(&console.ask::<ShowUser>(name, query, none).await?, &MEMBERS),
         Command::SetPassword { name, password_stdin } => {
             // Asked for only when there is such a user.
-            let user = admin.user(&name).await?;
+            let user = console.ask::<ShowUser>(name.clone(), query, none).await?;
             let password = prompts::new_password(password_stdin)?;
             let known: Vec<&str> =
                 [Some(user.username.as_str()), user.email.as_deref()].into_iter().flatten().collect();
             let strength = prompts::strength(&password, &known);
-            Ok(Report::done(&admin.set_password(&name, password).await?, &MEMBERS)?.noting(strength))
+            let done = console.ask::<SetUserPassword>(name, query, NewPassword { password }).await?;
+            Ok(Report::done(&done, &MEMBERS)?.noting(strength))
         }
-        Command::Update { name, password_grant } => {
-            Report::done(&admin.allow_password_grant(&name, password_grant).await?, &MEMBERS)
+        Command::Update { name, password_grant, email } => {
+            let change = UserChange { email, password_grant };
+            Report::done(&console.ask::<UpdateUser>(name, query, change).await?, &MEMBERS)
         }
-        Command::Disable { name } => Report::done(&admin.disable_user(&name).await?, &MEMBERS),
-        Command::Enable { name } => Report::done(&admin.enable_user(&name).await?, &MEMBERS),
+        Command::Disable { name } => Report::done(&console.ask::<DisableUser>(name, query, none).await?, &MEMBERS),
+        Command::Enable { name } => Report::done(&console.ask::<EnableUser>(name, query, none).await?, &MEMBERS),
         Command::Delete { name } => {
-            let done = admin.delete_user(&name).await?;
+            let done = console.ask::<DeleteUser>(name, query, none).await?;
             Ok(Report::done(&done, &MEMBERS)?.noting(format!("the user {} is deleted", done.view.username)))
         }
     }

@@ -8,11 +8,13 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::output::{Report, line};
+use super::place::{Console, Place};
 use super::private_file;
 use super::progress::Progress;
 use super::user_file::UserFile;
-use crate::admin::Admin;
-use crate::admin::user_import::{BATCH, Import, Options, RefusedLine};
+use crate::admin::operation::NoQuery;
+use crate::admin::operations::users::ImportUsers;
+use crate::admin::user_import::{BATCH, Import, ImportedUser, Options, RefusedLine, Summary, UserImport};
 
 /// Refused lines that are told on standard error.
 const TOLD: u64 = 20;
@@ -34,12 +36,14 @@ pub struct Arguments {
     report: Option<PathBuf>,
 }
 
-/// `wrappers` is how many threads hash.
-pub async fn run(arguments: Arguments, admin: &Admin, wrappers: usize) -> Result<Report, Failure> {
+pub async fn run(arguments: Arguments, place: &Place) -> Result<Report, Failure> {
     let Arguments { file, dry_run, wrap, report } = arguments;
+    // Only wrapping hashes.
+    let wrappers = if wrap { place.config.password_workers.get() } else { 1 };
+    let console = place.console_with(wrappers).await?;
     let mut users = UserFile::open(&file)?;
     let mut refusals = Refusals::new(report.as_deref())?;
-    let mut import = Import::new(admin, Options { dry_run, wrap, wrappers });
+    let mut import = Importer::new(&console, Options { dry_run, wrap, wrappers });
     let mut progress = Progress::new(if dry_run { "checking, bytes" } else { "importing, bytes" });
     loop {
         let mut batch = Vec::with_capacity(BATCH);
@@ -79,6 +83,49 @@ pub async fn run(arguments: Arguments, admin: &Admin, wrappers: usize) -> Result
         answer = answer.noting(format!("{} holds password hashes: delete it", file.display()));
     }
     Ok(answer)
+}
+
+/// Who imports: an import here remembers all of its lines, a server those of one request.
+enum Importer<'a> {
+    Here(Import<'a>),
+    There { console: &'a Console, options: Options, summary: Summary },
+}
+
+impl<'a> Importer<'a> {
+    fn new(console: &'a Console, options: Options) -> Self {
+        match console {
+            Console::Here(admin) => Self::Here(Import::new(admin, options)),
+            Console::There(_) => Self::There { console, options, summary: Summary::default() },
+        }
+    }
+
+    async fn add(&mut self, users: Vec<ImportedUser>) -> Result<Vec<RefusedLine>, Failure> {
+        match self {
+            Self::Here(import) => Ok(import.add(users).await?),
+            Self::There { console, options: Options { dry_run, wrap, .. }, summary } => {
+                let import = UserImport { users, dry_run: *dry_run, wrap: *wrap };
+                let answer = console.ask::<ImportUsers>((), NoQuery {}, import).await?;
+                summary.imported += answer.summary.imported;
+                summary.existing += answer.summary.existing;
+                summary.refused += answer.summary.refused;
+                Ok(answer.refused_lines)
+            }
+        }
+    }
+
+    fn count_unreadable(&mut self) {
+        match self {
+            Self::Here(import) => import.count_unreadable(),
+            Self::There { summary, .. } => summary.refused += 1,
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        match self {
+            Self::Here(import) => import.summary(),
+            Self::There { summary, .. } => *summary,
+        }
+    }
 }
 
 /// Where refused lines are told: the first on standard error, all in the report.

@@ -36,6 +36,11 @@ pub fn method_or_default(text: &str) -> Result<Choice<AuthMethod>, String> {
     text.parse().map(Choice::Own).map_err(|error| format!("{error}, {DEFAULT}"))
 }
 
+/// What a change takes for "there is none".
+pub fn text_or_none(text: &str) -> Result<Choice<String>, std::convert::Infallible> {
+    Ok(if text == "none" { Choice::Default } else { Choice::Own(text.to_owned()) })
+}
+
 /// Whether something is to be.
 pub fn on_or_off(text: &str) -> Result<bool, String> {
     match text {

@@ -21,7 +21,7 @@ pub use database_url::DatabaseUrl;
 pub use fault::{Fault, Faults};
 pub use settings::Config;
 pub use source::Origin;
-pub use value::{Count, LogFilter, LogFormat, Networks, Tls};
+pub use value::{AdminListen, Count, LogFilter, LogFormat, Networks, Tls};
 
 use crate::protocol::issuer::Issuer;
 use crate::secret::Secret;

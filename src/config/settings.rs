@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::database_url::DatabaseUrl;
 use super::source::{Origin, Sources};
-use super::value::{Count, LogFilter, LogFormat, MasterKeyText, Networks, Setting, Tls, cores};
+use super::value::{AdminListen, Count, LogFilter, LogFormat, MasterKeyText, Networks, Setting, Tls, cores};
 use super::{Described, names};
 use crate::protocol::issuer::Issuer;
 
@@ -101,6 +101,9 @@ settings! {
     /// The address and port that the token endpoint and the published documents are served on.
     listen: SocketAddr = "127.0.0.1:8443";
 
+    /// The address and port of the administration API, which speaks TLS as the issuer does; `off` serves none.
+    admin_listen: AdminListen = "127.0.0.1:8444";
+
     /// The folder for what the server keeps on disk: the embedded database and the master key.
     data_dir: PathBuf = "./signet-data";
 
@@ -148,6 +151,9 @@ settings! {
     /// default is a wait of about a second; 0 lets none wait.
     password_queue: Count<0, 100_000> = "64 for each password worker"
         => |draft| Some(Count::nearest(64 * draft.password_workers?.get()));
+
+    /// The file that says by which token or client `signet --server` works at another machine.
+    profile: Option<PathBuf> = "none" => |_| Some(None);
 
     /// A folder with the range files of Pwned Passwords: a new password that is in them is refused. The files are named
     /// by the first five digits of a SHA-1 (`5BAA6` or `5BAA6.txt`), each line has the other 35, a colon and a count.

@@ -104,6 +104,24 @@ either! {
     LogFormat { Text = "text", Json = "json" }
 }
 
+/// An address to listen on, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdminListen(pub Option<SocketAddr>);
+
+impl Setting for AdminListen {
+    fn expected() -> String {
+        format!("{}, or `off`", SocketAddr::expected())
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "off" { Ok(Self(None)) } else { SocketAddr::parse(text).map(|address| Self(Some(address))) }
+    }
+
+    fn show(&self) -> String {
+        self.0.map_or_else(|| "off".to_owned(), |address| address.to_string())
+    }
+}
+
 /// A filter of log events that is known to be valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(String);

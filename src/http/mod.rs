@@ -1,6 +1,7 @@
 //! HTTP: routes, reading requests, writing answers, TLS and shutdown. actix is named only here; the rules are in `oauth`.
 
 mod account;
+pub mod administration;
 mod caching;
 mod client_address;
 mod connection;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 
-pub use server::{Limits, Listening, Stop, listen};
+pub use server::{Limits, Listening, Stop, listen, listen_for_administrators};
 use status_changes::Listeners;
 
 use crate::oauth::Provider;

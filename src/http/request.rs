@@ -58,7 +58,7 @@ impl FromRequest for AuthenticatedForm {
 
 async fn form(request: &HttpRequest, payload: dev::Payload) -> Result<Form, Error> {
     check_headers(request)?;
-    let body = read_in_time(request, payload).await?;
+    let body = read_in_time(request, payload, MAX_BODY).await?;
     Ok(Form::parse(&body).map_err(oauth::Error::from)?)
 }
 
@@ -82,16 +82,20 @@ fn check_headers(request: &HttpRequest) -> Result<(), Error> {
 }
 
 /// The body, unless it takes longer than `Limits::arrival`: the server's own timeout ends with the head.
-async fn read_in_time(request: &HttpRequest, payload: dev::Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let Some(limits) = request.app_data::<Limits>() else { return read(payload).await };
-    tokio::time::timeout(limits.arrival, read(payload)).await.map_err(|_| Error::TooSlow)?
+pub async fn read_in_time(
+    request: &HttpRequest,
+    payload: dev::Payload,
+    most: usize,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let Some(limits) = request.app_data::<Limits>() else { return read(payload, most).await };
+    tokio::time::timeout(limits.arrival, read(payload, most)).await.map_err(|_| Error::TooSlow)?
 }
 
-async fn read(mut payload: dev::Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
+async fn read(mut payload: dev::Payload, most: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut body = Zeroizing::new(Vec::new());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| oauth::Error::InvalidRequest("the body is incomplete"))?;
-        if body.len() + chunk.len() > MAX_BODY {
+        if body.len() + chunk.len() > most {
             return Err(Error::TooLarge);
         }
         body.extend_from_slice(&chunk);
@@ -99,7 +103,7 @@ async fn read(mut payload: dev::Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
     Ok(body)
 }
 
-fn origin(request: &HttpRequest) -> Origin {
+pub fn origin(request: &HttpRequest) -> Origin {
     Origin {
         address: client_address::of(request),
         request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),

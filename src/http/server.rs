@@ -14,11 +14,12 @@ use actix_web::App;
 use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
+use actix_web::web::ServiceConfig;
 
 use super::connection::Connection;
-use super::routes;
 use super::status_changes::Listeners;
 use super::transaction::{InFlight, transaction};
+use super::{administration, routes};
 use crate::oauth::Provider;
 use crate::protocol::network::Network;
 
@@ -79,7 +80,7 @@ impl Listening {
     }
 }
 
-/// Starts to listen. The caller decides when to stop: signals are not taken here.
+/// Starts to listen for clients and APIs. The caller decides when to stop: signals are not taken here.
 ///
 /// # Errors
 /// When the address cannot be used.
@@ -89,19 +90,41 @@ pub fn listen(
     tls: Option<rustls::ServerConfig>,
     limits: Limits,
 ) -> io::Result<Listening> {
+    let (provider, listeners) = (provider.clone(), Listeners::default());
+    serve(move || routes(&provider, &listeners), listener, tls, limits)
+}
+
+/// The same for administrators.
+///
+/// # Errors
+/// When the address cannot be used.
+pub fn listen_for_administrators(
+    provider: &Arc<Provider>,
+    listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+    limits: Limits,
+) -> io::Result<Listening> {
+    let provider = provider.clone();
+    serve(move || administration::routes(&provider), listener, tls, limits)
+}
+
+fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
+    routes: impl Fn() -> R + Clone + Send + 'static,
+    listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+    limits: Limits,
+) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let (drain, arrival) = (limits.drain, limits.arrival);
     let server = Server::build().workers(limits.workers).shutdown_timeout(drain.as_secs()).disable_signals();
     let stopping = server.graceful_shutdown_signal();
-    let provider = provider.clone();
     let in_flight = InFlight::default();
     let counted = in_flight.clone();
-    let listeners = Listeners::default();
     // What `actix_web::HttpServer` does, on connections of our own.
     let http = move || {
         let stopping = stopping.clone();
         let app = App::new().app_data(counted.clone()).app_data(limits.clone());
-        let app = app.wrap(from_fn(transaction)).configure(routes(&provider, &listeners));
+        let app = app.wrap(from_fn(transaction)).configure(routes());
         let app = actix_service::IntoServiceFactory::into_factory(app)
             .map_err(|error: actix_web::Error| error.error_response());
         HttpService::build()

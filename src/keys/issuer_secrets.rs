@@ -136,9 +136,14 @@ impl IssuerSecrets {
     /// A name for the counter of logins that `parts` describe, which tells nobody what they are: a presented user name may
     /// be a password that was typed into the wrong field. The same on every instance, today and after a restart.
     pub fn login_counter(&self, parts: &[&[u8]]) -> Vec<u8> {
+        self.derived(LOGIN_PURPOSE, parts)
+    }
+
+    /// 32 bytes that follow from `parts` and that nobody else can compute. `purpose` ends with a NUL and is the caller's own.
+    pub fn derived(&self, purpose: &[u8], parts: &[&[u8]]) -> Vec<u8> {
         let (_, key) = self.refresh_token_macs.first().expect("never empty");
         let mut context = hmac::Context::with_key(key);
-        context.update(LOGIN_PURPOSE);
+        context.update(purpose);
         for part in parts {
             // With its length, so that no two descriptions are the same bytes.
             context.update(&part.len().to_be_bytes());

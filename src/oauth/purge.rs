@@ -17,7 +17,8 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::key_set_fetches::REMEMBERED;
@@ -45,7 +46,7 @@ const ROUND: Effort = Effort { batches: 100, pages: 20 };
 const EVERYTHING: Effort = Effort { batches: usize::MAX, pages: usize::MAX };
 
 /// How many rows of each table were removed.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Purged {
     pub grants: usize,
     pub revocations: usize,

@@ -13,9 +13,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The signature algorithms on offer, in the order of RFC 7518 §3.1; then RFC 8037.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Algorithm {
     RS256,
     ES256,
@@ -117,7 +119,15 @@ impl PublicJwk {
 }
 
 /// A key set (RFC 7517 §5).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+impl PartialSchema for PublicJwk {
+    fn schema() -> RefOr<Schema> {
+        Members::schema()
+    }
+}
+
+impl ToSchema for PublicJwk {}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JwkSet {
     pub keys: Vec<PublicJwk>,
 }
@@ -136,7 +146,7 @@ pub enum InvalidJwk {
 }
 
 /// A JWK as it stands in JSON. Unknown members are ignored (RFC 7517 §4), known ones may not be repeated.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 struct Members {
     kty: String,

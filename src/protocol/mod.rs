@@ -11,6 +11,7 @@ pub mod issuer;
 pub mod jwk;
 pub mod metadata;
 pub mod network;
+pub mod percent;
 pub mod scope;
 pub mod status_list;
 pub mod token;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Longest accepted `scope` value in bytes, checked before it is taken apart.
 const MAX_BYTES: usize = 4096;
@@ -12,7 +13,8 @@ const MAX_BYTES: usize = 4096;
 const MAX_TOKENS: usize = 128;
 
 /// Scope tokens in the order they were given, each once. On the wire: separated by single spaces.
-#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
+#[schema(value_type = String, example = "read write")]
 #[serde(into = "String", try_from = "String")]
 pub struct Scope(Vec<String>);
 

@@ -76,9 +76,19 @@ pub async fn list(connection: &mut Connection, after: &str, limit: i64) -> Resul
 }
 
 /// Writes every column of a client that was read before.
+pub async fn count(connection: &mut Connection) -> Result<i64, Error> {
+    Ok(on!(connection, c => clients::table.count().get_result(c))?)
+}
+
 pub async fn update(connection: &mut Connection, client: &Client) -> Result<(), Error> {
     on!(connection, c => diesel::update(clients::table.find(Bind(client.id))).set(client.clone()).execute(c))?;
     Ok(())
+}
+
+/// The identifiers by which these rows are known.
+pub async fn names(connection: &mut Connection, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, Error> {
+    let named = clients::table.filter(clients::id.eq_any(ids.iter().copied().map(Bind)));
+    Ok(on!(connection, c => named.select((clients::id, clients::client_id)).load(c))?)
 }
 
 pub async fn delete(connection: &mut Connection, id: Uuid) -> Result<(), Error> {

@@ -16,6 +16,7 @@ pub mod login_throttles;
 pub mod logins;
 pub mod migrations;
 pub mod purge;
+pub mod remembered_answers;
 pub mod resource_servers;
 pub mod revisions;
 mod schema;

@@ -64,6 +64,10 @@ pub async fn list(connection: &mut Connection, after: &str, limit: i64) -> Resul
 }
 
 /// Writes every column of a resource server that was read before.
+pub async fn count(connection: &mut Connection) -> Result<i64, Error> {
+    Ok(on!(connection, c => resource_servers::table.count().get_result(c))?)
+}
+
 pub async fn update(connection: &mut Connection, server: &ResourceServer) -> Result<(), Error> {
     on!(connection, c => diesel::update(resource_servers::table.find(Bind(server.id))).set(server.clone()).execute(c))?;
     Ok(())

@@ -163,6 +163,12 @@ tables! {
         last_fetched_at -> DbTime,
         newest_key_at -> DbTime,
     }
+    remembered_answers (key) {
+        key -> Binary,
+        request_hash -> Binary,
+        sealed_answer -> Binary,
+        created_at -> DbTime,
+    }
     revisions (topic) {
         topic -> Text,
         revision -> BigInt,

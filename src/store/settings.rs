@@ -9,10 +9,24 @@ use super::schema::settings;
 use super::{Bind, Connection, Error};
 
 /// The row of `settings`. Every number but the limits is in seconds.
-#[derive(Clone, Copy, Debug, Eq, Hash, Insertable, PartialEq, Queryable, Selectable, AsChangeset, serde::Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Insertable,
+    PartialEq,
+    Queryable,
+    Selectable,
+    AsChangeset,
+    serde::Serialize,
+    serde::Deserialize,
+    utoipa::ToSchema,
+)]
 #[diesel(table_name = settings, treat_none_as_null = true)]
 pub struct Settings {
-    #[serde(skip)]
+    #[serde(skip, default = "only_row")]
     pub id: i64,
     /// Of an access token for which neither client nor resource server says less.
     pub access_token_lifetime: i64,
@@ -56,6 +70,11 @@ pub struct Settings {
     pub login_window: i64,
     /// How long logins have to wait at most.
     pub login_longest_block: i64,
+}
+
+/// The identifier of the one row.
+fn only_row() -> i64 {
+    1
 }
 
 impl Settings {

@@ -184,6 +184,10 @@ pub async fn revocations_of(
         .load(c))?)
 }
 
+pub async fn count_revocations(connection: &mut Connection) -> Result<i64, Error> {
+    Ok(on!(connection, c => revocations::table.count().get_result(c))?)
+}
+
 /// The highest revision that a revocation has.
 pub async fn newest_revision(connection: &mut Connection) -> Result<i64, Error> {
     let newest = revocations::table.select(diesel::dsl::max(revocations::revision));

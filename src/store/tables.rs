@@ -1,6 +1,7 @@
 //! The tables that make up an issuer, as one list: whatever moves a whole issuer (`copy`, a backup) goes by it, so that
 //! no table is left behind by one of them. Not in it: `revisions`, which count for the instances of one database, and
-//! `login_throttles`, which are over in minutes and would lock out who has waited long ago.
+//! `login_throttles`, which are over in minutes and would lock out who has waited long ago, and `remembered_answers`, which
+//! are of a day.
 
 use std::hash::{Hash, Hasher};
 

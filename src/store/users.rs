@@ -75,13 +75,21 @@ pub async fn find_by_name(connection: &mut Connection, canonical_username: &str)
     Ok(on!(connection, c => users::table.filter(users::canonical_username.eq(canonical_username)).select(User::as_select()).first(c)).optional()?)
 }
 
-/// Users in the order of their canonical names, those behind `after`.
-pub async fn list(connection: &mut Connection, after: &str, limit: i64) -> Result<Vec<User>, Error> {
+/// Users whose canonical names begin with `prefix`, in the order of those, behind `after`.
+pub async fn list(connection: &mut Connection, prefix: &str, after: &str, limit: i64) -> Result<Vec<User>, Error> {
+    // The wildcards of LIKE stand for themselves.
+    let escaped = prefix.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let pattern = format!("{escaped}%");
     Ok(on!(connection, c => users::table
+        .filter(users::canonical_username.like(&pattern).escape('\\'))
         .filter(users::canonical_username.gt(after))
         .order(users::canonical_username)
         .limit(limit)
         .select(User::as_select()).load(c))?)
+}
+
+pub async fn count(connection: &mut Connection) -> Result<i64, Error> {
+    Ok(on!(connection, c => users::table.count().get_result(c))?)
 }
 
 /// Records a login, provided that the user is still the one whose password was checked: not disabled, and with the same
@@ -133,6 +141,17 @@ pub async fn set_password_grant_disabled(
     let change = users::password_grant_disabled_at.eq(Bind(at));
     on!(connection, c => diesel::update(users::table.find(Bind(id))).set(change).execute(c))?;
     Ok(())
+}
+
+pub async fn set_email(connection: &mut Connection, id: Uuid, email: Option<&str>) -> Result<(), Error> {
+    on!(connection, c => diesel::update(users::table.find(Bind(id))).set(users::email.eq(email)).execute(c))?;
+    Ok(())
+}
+
+/// The names of the users of these identifiers.
+pub async fn names(connection: &mut Connection, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, Error> {
+    let named = users::table.filter(users::id.eq_any(ids.iter().copied().map(Bind)));
+    Ok(on!(connection, c => named.select((users::id, users::username)).load(c))?)
 }
 
 pub async fn delete(connection: &mut Connection, id: Uuid) -> Result<(), Error> {

@@ -177,7 +177,7 @@ async fn what_is_not_empty_stays_as_it_is(app: App) {
     let Some((database, _holder)) = other_kind(app.backend()) else { return };
     let target = Store::open(database.clone(), 2).unwrap();
     target.migrate().await.unwrap();
-    let user = users::list(&mut app.provider.store.reading().await.unwrap(), "", 1).await.unwrap().remove(0);
+    let user = users::list(&mut app.provider.store.reading().await.unwrap(), "", "", 1).await.unwrap().remove(0);
     users::insert(&mut target.writing().await.unwrap(), &user).await.unwrap();
     let before = dump(&address(&database)).await;
 

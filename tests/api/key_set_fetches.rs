@@ -18,7 +18,8 @@ async fn fetched(request: reqwest::RequestBuilder) -> Answer {
     answer
 }
 
-async fn verifiers(app: &App) -> Vec<(String, &'static str)> {
+/// Who is known, and what each is identified by.
+async fn verifiers(app: &App) -> Vec<(String, String)> {
     app.provider.record_key_set_fetches().await.unwrap();
     let views = app.admin().verifiers().await.unwrap();
     views.into_iter().map(|VerifierView { verifier, identified_by, .. }| (verifier, identified_by)).collect()
@@ -46,7 +47,9 @@ on_both! {
             (OTHER_API.to_owned(), "hint"),
             (API.to_owned(), "credentials"),
         ];
-        assert_eq!(verifiers(&app).await, expected);
+        let known = verifiers(&app).await;
+        let known: Vec<(String, &str)> = known.iter().map(|(name, by)| (name.clone(), by.as_str())).collect();
+        assert_eq!(known, expected);
     }
 
     async fn a_staged_key_is_unknown_to_those_that_have_not_fetched_since(app) {
@@ -108,7 +111,7 @@ on_both! {
         assert_eq!(verifiers(&app).await.len(), 1);
         app.advance(30 * 86_400 + 1);
         fetched(fetch(&app, JWKS, "new/1")).await;
-        assert_eq!(verifiers(&app).await, [("new/1 127.0.0.1".to_owned(), "agent")]);
+        assert_eq!(verifiers(&app).await, [("new/1 127.0.0.1".to_owned(), "agent".to_owned())]);
         let mut connection = app.provider.store.reading().await.unwrap();
         let rows = signet::store::key_set_fetches::since(&mut connection, chrono::DateTime::UNIX_EPOCH).await.unwrap();
         assert_eq!(rows.len(), 1);

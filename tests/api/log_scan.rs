@@ -12,7 +12,7 @@ fn scan(backend: Backend) {
     let Some(program) = Program::new(backend) else { return };
     block_on(async {
         let mut usage = Usage::of(&program).await;
-        let users = users::list(&mut program.store().reading().await.unwrap(), "", 10).await.unwrap();
+        let users = users::list(&mut program.store().reading().await.unwrap(), "", "", 10).await.unwrap();
         for hash in users.into_iter().filter_map(|user| user.password_hash) {
             usage.secrets.add("password hash", hash);
         }

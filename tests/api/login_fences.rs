@@ -1,8 +1,9 @@
 //! Where a password login is possible at all, what is recorded of logins, and whose word is taken for an address.
 
-use signet::admin::Error;
 use signet::admin::clients::ClientChange;
 use signet::admin::settings::SettingsChange;
+use signet::admin::users::{UserChange, UserView};
+use signet::admin::{Done, Error};
 
 use crate::on_both;
 use crate::support::app::{App, PASSWORD};
@@ -15,6 +16,11 @@ async fn allow(app: &App, networks: &[&str]) {
     let change = ClientChange { allowed_networks: Some(networks), ..ClientChange::default() };
     app.admin().update_client("erp", change).await.unwrap();
     app.synchronise().await;
+}
+
+async fn allow_password(app: &App, name: &str, allowed: bool) -> Result<Done<UserView>, Error> {
+    let change = UserChange { password_grant: Some(allowed), ..UserChange::default() };
+    app.admin().update_user(name, change).await
 }
 
 on_both! {
@@ -50,7 +56,7 @@ on_both! {
             async move { app.attempt("", "alice", password).await }
         };
         let wrong = login("wrong").await;
-        let done = app.admin().allow_password_grant("ALICE", false).await.unwrap();
+        let done = allow_password(&app, "ALICE", false).await.unwrap();
         assert!(done.view.password_grant_disabled_at.is_some() && done.notes.len() == 1);
         let before = app.hashes();
         let refused = login(PASSWORD).await;
@@ -60,11 +66,11 @@ on_both! {
         app.refresh(tokens.refresh()).await.tokens();
         let event = app.newest_event().await;
         assert_eq!((event.action.as_str(), event.target.as_str()), ("user.update", "user:alice"));
-        app.admin().allow_password_grant("alice", false).await.unwrap();
-        app.admin().allow_password_grant("alice", true).await.unwrap();
+        allow_password(&app, "alice", false).await.unwrap();
+        allow_password(&app, "alice", true).await.unwrap();
         login(PASSWORD).await.tokens();
         assert_eq!(app.events(|action| action == "user.update").await.len(), 2);
-        assert!(matches!(app.admin().allow_password_grant("nobody", true).await, Err(Error::NotFound { .. })));
+        assert!(matches!(allow_password(&app, "nobody", true).await, Err(Error::NotFound { .. })));
     }
 
     async fn a_login_is_recorded_with_user_client_address_and_request(app) {

@@ -1,6 +1,9 @@
 //! The suite through the front door: one binary, so that it links once and shares one PostgreSQL.
 
 mod access_tokens;
+mod administration;
+mod administration_access;
+mod administration_documents;
 mod backup;
 mod backup_file;
 mod bad_input;

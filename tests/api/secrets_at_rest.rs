@@ -62,7 +62,7 @@ fn scan(backend: Backend) {
 async fn check_hash(program: &Program) {
     let form = ["user", "create", "dora", "--password-stdin"];
     assert_eq!(program.run(PASSWORD, &form).status, 0);
-    let rows = users::list(&mut program.store().reading().await.unwrap(), "", 10).await.unwrap();
+    let rows = users::list(&mut program.store().reading().await.unwrap(), "", "", 10).await.unwrap();
     let hashes: Vec<String> = rows.into_iter().filter_map(|user| user.password_hash).collect();
     assert_eq!(hashes.len(), 2, "alice and dora have the same password");
     let salts: Vec<&str> = hashes

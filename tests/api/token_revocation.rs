@@ -13,7 +13,7 @@ use crate::support::app::{API, App, Backend, ISSUER, PASSWORD, Tokens};
 const MINUTE: i64 = 60;
 
 fn between(from: DateTime<Utc>, until: DateTime<Utc>) -> Issued {
-    Issued { between: Some((from, until)), ..Issued::default() }
+    Issued { from: Some(from), until: Some(until), ..Issued::default() }
 }
 
 async fn own(app: &App) -> Tokens {
@@ -117,7 +117,7 @@ on_both! {
         let alice_at_crm = app.post_as("/oauth2/token", ("crm", &secret), &form("alice")).await.tokens();
         let bob_at_erp = app.token(&form("bob")).await.tokens();
         let own = own(&app).await;
-        let issued = Issued { username: Some("Alice".to_owned()), client_id: Some("erp".to_owned()), between: None };
+        let issued = Issued { username: Some("Alice".to_owned()), client_id: Some("erp".to_owned()), ..Issued::default() };
         let done = app.admin().revoke_issued(&issued).await.unwrap();
         assert_eq!(done.view, RevokedTokens { grants: 1, client_tokens_at_most: 0 });
         assert!(!app.is_active(&alice_at_erp.access_token).await);

@@ -51,7 +51,7 @@ fn access_token(provider: &Provider, grant: &Grant, issuer: &str) -> Secret {
 
 #[track_caller]
 fn assert_refused(found: &Inspection, reason: &str, detail: &str) {
-    assert_eq!((found.active, found.reason), (false, Some(reason)), "{}", found.detail);
+    assert_eq!((found.active, found.reason.as_deref()), (false, Some(reason)), "{}", found.detail);
     assert!(found.detail.contains(detail), "{:?}", found.detail);
 }
 
@@ -101,7 +101,10 @@ async fn a_refresh_token_is_inspected_without_being_redeemed() {
     let token = provider.secrets.refresh_token(grant.id, 1);
     for _ in 0..2 {
         let found = inspect(&provider, &token, None).await.unwrap();
-        assert_eq!((found.active, found.generation, found.token_type), (true, Some(1), Some("refresh_token")));
+        assert_eq!(
+            (found.active, found.generation, found.token_type.as_deref()),
+            (true, Some(1), Some("refresh_token"))
+        );
         assert_eq!(found.grant.unwrap().username, "Anna");
     }
     desk.admin.disable_user("anna").await.unwrap();

@@ -1,5 +1,6 @@
 //! What the tests stand on. Each file owns one thing a test needs and knows nothing of the rules under test.
 
+pub mod administration;
 pub mod app;
 pub mod bulk;
 pub mod cluster;

@@ -34,6 +34,7 @@ impl Program {
         let variables = [
             ("SIGNET_ISSUER", ISSUER),
             ("SIGNET_LISTEN", "127.0.0.1:0"),
+            ("SIGNET_ADMIN_LISTEN", "127.0.0.1:0"),
             ("SIGNET_TLS", "off"),
             ("SIGNET_DATA_DIR", &data),
             ("SIGNET_DATABASE_POOL_SIZE", "4"),

@@ -68,6 +68,7 @@ impl Program {
             .env("SIGNET_ISSUER", "http://127.0.0.1:8443")
             .env("SIGNET_TLS", "off")
             .env("SIGNET_LISTEN", "127.0.0.1:0")
+            .env("SIGNET_ADMIN_LISTEN", "127.0.0.1:0")
             .env("SIGNET_LOG", "trace")
             .env("SIGNET_LOG_FORMAT", "json");
         command

@@ -1,0 +1,20 @@
+//! Every operation there is, one file a noun.
+
+pub mod clients;
+pub mod grants;
+pub mod issuer;
+pub mod resource_servers;
+pub mod signing_keys;
+pub mod users;
+
+use super::operation::Visitor;
+
+/// Shows the visitor every operation.
+pub fn each(visitor: &mut impl Visitor) {
+    users::each(visitor);
+    clients::each(visitor);
+    resource_servers::each(visitor);
+    signing_keys::each(visitor);
+    grants::each(visitor);
+    issuer::each(visitor);
+}
