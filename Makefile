@@ -1,6 +1,6 @@
 # Everything that is done to this repository by hand or by CI. `make` lists the targets.
 
-.PHONY: help run test check examples vectors fmt bench
+.PHONY: help run test check examples vectors openapi fmt bench
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ examples: ## run the example clients against `signet dev` and the example API
 vectors: ## hold verifiers in three languages to the test vectors
 	cargo test -p signet-verifier --all-features --test vectors
 	./scripts/check-vectors.sh
+
+openapi: ## try the administration API against its OpenAPI document (needs python3)
+	cargo build --bin signet
+	./scripts/check-openapi.sh
 
 fmt: ## format the sources
 	cargo fmt --all
