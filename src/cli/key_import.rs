@@ -63,7 +63,12 @@ pub async fn run(arguments: Arguments, console: &Console) -> Result<Report, Fail
         State::Verifying => ImportedState::Verifying,
     });
     let import = KeyImport { key, passphrase, kid, algorithm, state };
-    let done = console.ask::<ImportSigningKey>((), NoQuery {}, import).await?;
+    let done = console.ask::<ImportSigningKey>((), NoQuery {}, import).await.map_err(|failure| match failure {
+        Failure::Admin(admin::Error::Refused(why)) => {
+            admin::Error::Refused(format!("{}: {why}", file.display())).into()
+        }
+        other => other,
+    })?;
     let mut report = Report::done(&done, &MEMBERS)?;
     if !encrypted {
         report = report.noting(format!(
