@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::audit::EVENTS_A_SEAL;
 use crate::oauth::Provider;
 use crate::oauth::purge::Purge;
 use crate::store::Notices;
@@ -78,11 +79,11 @@ async fn listen(provider: &Provider, noticed: &Notify) {
     }
 }
 
-/// Rotates and purges signing keys as time asks for it, and removes what has ended. Every instance runs this; the database
+/// Rotates and purges signing keys as time asks for it, seals audit events, and removes what has ended. Every instance runs this; the database
 /// lets one do the work.
 pub async fn maintain(provider: Arc<Provider>) {
     let mut looked_at = provider.clock.now();
-    let mut purge = Purge::new(provider.store.clone(), provider.clock.clone());
+    let mut purge = Purge::new(provider.store.clone(), provider.clock.clone(), provider.entropy.clone());
     loop {
         tokio::time::sleep(MAINTENANCE).await;
         match provider.keys.maintain().await {
@@ -98,6 +99,9 @@ pub async fn maintain(provider: Arc<Provider>) {
             Ok(_) => looked_at = now,
             Err(error) => tracing::error!(%error, "which verifiers know the new signing key could not be looked up"),
         }
+        if let Err(error) = provider.audit_trail().seal_when_due(EVENTS_A_SEAL).await {
+            tracing::error!(%error, "audit events could not be sealed: it is tried again in a minute");
+        }
         match purge.round().await {
             Ok(purged) if purged.rows() > 0 => tracing::info!(?purged, "what has ended was removed"),
             Ok(_) => {}
@@ -112,6 +116,34 @@ pub async fn record(provider: Arc<Provider>) {
         tokio::time::sleep(RECORDING).await;
         if let Err(error) = provider.record_key_set_fetches().await {
             tracing::warn!(%error, "who fetched the key set could not be written down: it is kept for the next time");
+        }
+    }
+}
+
+/// Writes down which tokens were issued, where that is wanted, until that is closed; then what still waits, once.
+pub async fn record_tokens(provider: Arc<Provider>) {
+    let mut reachable = true;
+    loop {
+        provider.token_events.due().await;
+        let last = provider.token_events.is_closed();
+        if last {
+            // Connections live on the thread that opened them, and those that answered have ended.
+            provider.store.forget_idle_connections();
+        }
+        match provider.write_token_events().await {
+            Ok(_) => reachable = true,
+            Err(error) if last => tracing::warn!(%error, "the last token events could not be written down"),
+            Err(error) => {
+                if reachable {
+                    tracing::warn!(%error, "token events could not be written down: they are kept for the next time");
+                }
+                reachable = false;
+                // However full it is: a database that is away is not asked more often.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        if last {
+            return;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! signet, an OAuth 2 token provider.
 
 pub mod admin;
+pub mod audit;
 pub mod background;
 pub mod backup;
 pub mod cli;

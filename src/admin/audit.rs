@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Admin, Error};
-use crate::store::audit_events::{self, AuditEvent};
-use crate::store::{Connection, Json};
+use crate::store::Connection;
+use crate::store::audit_events::{self, Author};
 
 impl Admin {
     /// Records `action` (`client.create`) on `target` (`client:erp`). `details` come from views, which hold no secret.
@@ -17,17 +17,17 @@ impl Admin {
         details: Value,
     ) -> Result<(), Error> {
         let at = self.clock.now();
-        let event = AuditEvent {
-            id: self.entropy.ordered_uuid(at),
-            at,
+        let event = self.author().event((self.entropy.ordered_uuid(at), at), action, target, details);
+        Ok(audit_events::insert(connection, &event).await?)
+    }
+
+    /// Whose changes these are.
+    pub(super) fn author(&self) -> Author {
+        Author {
             actor: self.actor.clone(),
-            action: action.to_owned(),
-            target: target.to_owned(),
-            details: Json(details),
             address: self.origin.address.map(|address| address.to_string()),
             request_id: self.origin.request_id.clone(),
-        };
-        Ok(audit_events::insert(connection, &event).await?)
+        }
     }
 }
 
@@ -40,6 +40,11 @@ pub(super) fn differences(before: &impl Serialize, after: &impl Serialize) -> Op
     });
     let differing: Map<String, Value> = differing.collect();
     (!differing.is_empty()).then_some(Value::Object(differing))
+}
+
+/// A switch that was turned, in the same form.
+pub(super) fn turned(member: &str, after: bool) -> Value {
+    serde_json::json!({ member: { "before": !after, "after": after } })
 }
 
 fn members(view: &impl Serialize) -> Map<String, Value> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::audit::differences;
+use super::audit::{differences, turned};
 use super::{Admin, Choice, Done, Error, choice, client_rules};
 use crate::protocol::client::{AuthMethod, GrantType, check_client_id};
 use crate::protocol::network::Network;
@@ -205,7 +205,7 @@ impl Admin {
                 client.disabled_at = disabled.then(|| self.clock.now());
                 clients::update(connection, &client).await?;
                 let action = if disabled { "client.disable" } else { "client.enable" };
-                self.audit(connection, action, &target(client_id), json!({})).await?;
+                self.audit(connection, action, &target(client_id), turned("disabled", disabled)).await?;
             }
             Ok(Done::plain(client.into()))
         };
@@ -227,10 +227,11 @@ impl Admin {
                 )),
                 other => other.into(),
             })?;
-            let details = json!({ "grants_revoked": revoked });
+            let view = ClientView::from(client);
+            let details = json!({ "before": view, "grants_revoked": revoked });
             self.audit(connection, "client.delete", &target(client_id), details).await?;
             let told = (revoked > 0).then(|| format!("{revoked} grant(s) of the client ended"));
-            Ok(Done { notes: told.into_iter().collect(), ..Done::plain(client.into()) })
+            Ok(Done { notes: told.into_iter().collect(), ..Done::plain(view) })
         };
         self.configure(deleted).await
     }

@@ -76,7 +76,7 @@ impl Admin {
         let algorithm = find(&mut self.store.reading().await?, kid).await?.algorithm.0;
         let prepared = self.keys.prepare(algorithm)?;
         let revoked = async |connection: &mut Connection| {
-            let key = match self.keys.revoke(connection, kid, &prepared).await? {
+            let key = match self.keys.revoke(connection, (kid, &prepared), &self.author()).await? {
                 Revocation::Done(key) => key,
                 Revocation::Unknown => return Err(unknown(kid)),
                 Revocation::Already(at) => return Err(already(kid, at)),

@@ -6,6 +6,7 @@
 
 pub mod access;
 mod audit;
+pub mod audit_trail;
 pub mod bootstrap;
 mod choice;
 mod client_rules;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::audit::differences;
+use super::audit::{differences, turned};
 use super::client_rules::check_access_token_lifetime;
 use super::client_secrets::two_already;
 use super::{Admin, Choice, Done, Error, choice, every, lifetime};
@@ -232,7 +232,7 @@ impl Admin {
                 server.disabled_at = disabled.then_some(now);
                 resource_servers::update(connection, &server).await?;
                 let action = if disabled { "resource_server.disable" } else { "resource_server.enable" };
-                self.audit(connection, action, &target(audience), json!({})).await?;
+                self.audit(connection, action, &target(audience), turned("disabled", disabled)).await?;
             }
             Ok(Done::plain(ResourceServerView::at(server, now)))
         };
@@ -255,8 +255,9 @@ impl Admin {
                 )));
             }
             resource_servers::delete(connection, server.id).await?;
-            self.audit(connection, "resource_server.delete", &target(audience), json!({})).await?;
-            Ok(Done::plain(ResourceServerView::at(server, self.clock.now())))
+            let view = ResourceServerView::at(server, self.clock.now());
+            self.audit(connection, "resource_server.delete", &target(audience), json!({ "before": view })).await?;
+            Ok(Done::plain(view))
         };
         self.configure(deleted).await
     }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::audit::differences;
 use super::lifetime::{self, LEEWAY, spelled};
 use super::{Admin, Done, Error, every, grants};
+use crate::audit::SHORTEST_RETENTION as SHORTEST_AUDIT_RETENTION;
 use crate::store::revisions::{self, Topic};
 use crate::store::settings::{self, Settings};
 use crate::store::{Connection, clients, resource_servers};
@@ -59,6 +60,8 @@ pub struct SettingsChange {
     pub login_window: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_longest_block: Option<i64>,
+    pub audit_retention: Option<i64>,
+    pub audit_tokens: Option<bool>,
 }
 
 impl Admin {
@@ -142,6 +145,17 @@ fn apply(mut settings: Settings, change: SettingsChange) -> Result<Settings, Err
         grants::check_limit(limit)?;
         settings.grant_limit = limit;
     }
+    if let Some(seconds) = change.audit_retention {
+        if seconds < SHORTEST_AUDIT_RETENTION {
+            return Err(Error::invalid(
+                "audit_retention",
+                format!("must be at least {}", spelled(SHORTEST_AUDIT_RETENTION)),
+            ));
+        }
+        lifetime::check("audit_retention", seconds)?;
+        settings.audit_retention = seconds;
+    }
+    settings.audit_tokens = change.audit_tokens.unwrap_or(settings.audit_tokens);
     apply_to_logins(&mut settings, change)?;
     Ok(settings)
 }

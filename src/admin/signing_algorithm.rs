@@ -52,7 +52,7 @@ impl Admin {
         drop(connection);
         let known_from = match known_from(&rows, algorithm, now, publication) {
             Some(known_from) => known_from,
-            None => self.keys.stage(algorithm, Activation::Published).await?.active_at,
+            None => self.keys.stage(algorithm, Activation::Published, &self.author()).await?.active_at,
         };
         Ok(Planned { algorithm, known_from })
     }
@@ -61,7 +61,7 @@ impl Admin {
     pub(super) async fn ensure_first_key(&self, algorithm: Algorithm) -> Result<(), Error> {
         let rows = signing_keys::all(&mut self.store.reading().await?).await?;
         if known_from(&rows, algorithm, self.clock.now(), Duration::zero()).is_none() {
-            self.keys.stage(algorithm, Activation::AtOnce).await?;
+            self.keys.stage(algorithm, Activation::AtOnce, &self.author()).await?;
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::lifetime::spelled;
@@ -12,7 +11,6 @@ use crate::keys::ring::RingKey;
 use crate::keys::{Activation, Staged, State};
 use crate::protocol::jwk::Algorithm;
 use crate::store::settings::Settings;
-use crate::store::{Connection, settings};
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SigningKeyView {
@@ -91,21 +89,13 @@ impl Admin {
         algorithm: Option<Algorithm>,
         activation: Activation,
     ) -> Result<Done<Vec<StagedView>>, Error> {
+        let author = self.author();
         let staged = match algorithm {
-            Some(algorithm) => vec![self.keys.stage(algorithm, activation).await?],
-            None => self.keys.rotate(activation).await?,
+            Some(algorithm) => vec![self.keys.stage(algorithm, activation, &author).await?],
+            None => self.keys.rotate(activation, &author).await?,
         };
         let views: Vec<StagedView> = staged.into_iter().map(StagedView::from).collect();
-        // `keys` commits a key by itself; the record of who asked for it follows.
-        let recorded = async |connection: &mut Connection| -> Result<Settings, Error> {
-            for key in views.iter().filter(|key| key.new || activation == Activation::AtOnce) {
-                let action = if key.new { "signing_key.create" } else { "signing_key.activate" };
-                let details = json!({ "alg": key.alg, "active_at": key.active_at });
-                self.audit(connection, action, &format!("signing_key:{}", key.kid), details).await?;
-            }
-            Ok(settings::load(connection).await?)
-        };
-        let settings = self.store.transaction(recorded).await?;
+        let settings = self.settings().await?;
         let fetches = self.fetches().await?;
         let mut notes = Vec::new();
         for key in &views {

@@ -46,6 +46,6 @@ impl Admin {
 
     /// Removes all that may be removed now.
     pub async fn purge(&self) -> Result<Purged, Error> {
-        Ok(Purge::new(self.store.clone(), self.clock.clone()).everything().await?)
+        Ok(Purge::new(self.store.clone(), self.clock.clone(), self.entropy.clone()).everything().await?)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::audit::differences;
+use super::audit::{differences, turned};
 use super::{Admin, Choice, Done, Error, choice};
 use crate::password;
 use crate::protocol::username;
@@ -153,7 +153,9 @@ impl Admin {
             user.disabled_at = Some(self.clock.now());
             users::set_disabled(connection, user.id, user.disabled_at).await?;
             let revoked = self.end_grants(connection, &user, "user disabled").await?;
-            self.audit(connection, "user.disable", &target(&user), ended(revoked)).await?;
+            let mut details = turned("disabled", true);
+            details["grants_revoked"] = json!(revoked);
+            self.audit(connection, "user.disable", &target(&user), details).await?;
             Ok(Done { notes: note(revoked), ..Done::plain(user.into()) })
         };
         self.store.transaction(disabled).await
@@ -165,7 +167,7 @@ impl Admin {
             let mut user = find(connection, name).await?;
             if user.disabled_at.take().is_some() {
                 users::set_disabled(connection, user.id, None).await?;
-                self.audit(connection, "user.enable", &target(&user), json!({})).await?;
+                self.audit(connection, "user.enable", &target(&user), turned("disabled", false)).await?;
             }
             Ok(Done::plain(user.into()))
         };
@@ -211,9 +213,11 @@ impl Admin {
             let revoked = self.end_grants(connection, &user, "user deleted").await?;
             grants::delete(connection, Selection { user: Some(user.id), ..Selection::default() }).await?;
             users::delete(connection, user.id).await?;
-            let details = json!({ "sub": user.id, "grants_revoked": revoked });
-            self.audit(connection, "user.delete", &target(&user), details).await?;
-            Ok(Done { notes: note(revoked), ..Done::plain(user.into()) })
+            let target = target(&user);
+            let view = UserView::from(user);
+            let details = json!({ "sub": view.sub, "before": view, "grants_revoked": revoked });
+            self.audit(connection, "user.delete", &target, details).await?;
+            Ok(Done { notes: note(revoked), ..Done::plain(view) })
         };
         self.store.transaction(deleted).await
     }

@@ -15,10 +15,10 @@ use crate::entropy::Entropy;
 use crate::keys::master::{MasterKeyRing, new_line};
 use crate::keys::reseal::{Unopened, reseal};
 use crate::secret::Secret;
-use crate::store::audit_events::{self, AuditEvent};
+use crate::store::audit_events::{self, AuditEvent, Author};
 use crate::store::sealed::Place;
 use crate::store::tables::{self, Rows, Table};
-use crate::store::{self, Connection, Json, Store, migrations};
+use crate::store::{self, Connection, Store, migrations};
 
 /// Of what a backup is made.
 pub struct Creation<'a> {
@@ -89,16 +89,7 @@ impl Creation<'_> {
 
     fn event(&self) -> AuditEvent {
         let at = self.clock.now();
-        AuditEvent {
-            id: self.entropy.ordered_uuid(at),
-            at,
-            actor: "cli".to_owned(),
-            action: "backup.create".to_owned(),
-            target: "database".to_owned(),
-            details: Json(json!({})),
-            address: None,
-            request_id: None,
-        }
+        Author::local("cli").event((self.entropy.ordered_uuid(at), at), "backup.create", "database", json!({}))
     }
 }
 

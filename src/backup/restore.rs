@@ -8,9 +8,9 @@ use super::{Backup, BackupError, Contents};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keys::master::MasterKeyRing;
-use crate::store::audit_events::{self, AuditEvent};
+use crate::store::audit_events::{self, AuditEvent, Author};
 use crate::store::tables::{self, Table, Tally};
-use crate::store::{Connection, Json, Store, status};
+use crate::store::{Connection, Store, status};
 
 /// Status lists hold a million entries each: far more than any issuer opens between a backup and its restoration.
 const LISTS_SKIPPED: i64 = 1000;
@@ -60,15 +60,7 @@ impl Restoration<'_> {
 
     fn event(&self, contents: &Contents) -> AuditEvent {
         let at = self.clock.now();
-        AuditEvent {
-            id: self.entropy.ordered_uuid(at),
-            at,
-            actor: "cli".to_owned(),
-            action: "backup.restore".to_owned(),
-            target: "database".to_owned(),
-            details: Json(json!({ "backup_created_at": contents.created_at, "signet": contents.signet })),
-            address: None,
-            request_id: None,
-        }
+        let details = json!({ "backup_created_at": contents.created_at, "signet": contents.signet });
+        Author::local("cli").event((self.entropy.ordered_uuid(at), at), "backup.restore", "database", details)
     }
 }

@@ -6,7 +6,10 @@ use serde_json::json;
 use super::compose;
 use super::failure::Failure;
 use super::output::{self, Report};
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::store::audit_events::{self, Author};
 use crate::store::copy::copy;
 use crate::store::migrations::Schema;
 use crate::store::tables::Tally;
@@ -40,6 +43,11 @@ pub async fn run(command: Command, config: &Config) -> Result<Report, Failure> {
     if source.database() == target.database() {
         return Err(Failure::Usage("--to: this is the database to copy from".to_owned()));
     }
+    // First, so that nobody takes everything along unrecorded.
+    let at = Clock::system().now();
+    let id = Entropy::system().ordered_uuid(at);
+    let event = Author::local("cli").event((id, at), "database.copy", "database", json!({}));
+    audit_events::insert(&mut source.writing().await?, &event).await?;
     let mut tables = Vec::new();
     let copied = copy(&source, &target, |table, Tally { rows, checksum }| {
         // What is lost when standard error is closed is only the progress.

@@ -14,8 +14,7 @@ use crate::config::{Config, MasterKeySource};
 use crate::entropy::Entropy;
 use crate::keys::master::{MasterKeyError, MasterKeyRing, add_key, create_file};
 use crate::keys::reseal::{self, Resealed, Survey};
-use crate::store::Json;
-use crate::store::audit_events::{self, AuditEvent};
+use crate::store::audit_events::{self, Author};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -146,16 +145,8 @@ async fn rotate(config: &Config) -> Result<Report, Failure> {
     })?;
     if resealed > 0 {
         let at = clock.now();
-        let event = AuditEvent {
-            id: entropy.ordered_uuid(at),
-            at,
-            actor: "cli".to_owned(),
-            action: "master_key.rotate".to_owned(),
-            target: format!("master_key:{}", ring.first().id()),
-            details: Json(json!({ "resealed": resealed })),
-            address: None,
-            request_id: None,
-        };
+        let (id, target) = (entropy.ordered_uuid(at), format!("master_key:{}", ring.first().id()));
+        let event = Author::local("cli").event((id, at), "master_key.rotate", target, json!({ "resealed": resealed }));
         audit_events::insert(&mut store.writing().await?, &event).await?;
     }
     let mut report = report(&ring, &reseal::survey(&store, &ring).await?)?

@@ -4,6 +4,7 @@
 //! Exit status: 0 done, 1 refused (or a token that does not hold), 2 misused.
 
 mod admin;
+mod audit;
 mod backup;
 mod client;
 pub mod compose;
@@ -90,7 +91,8 @@ enum Command {
     Database(database::Command),
     /// Checks settings, database, master key, signing keys, clock and whether the issuer can be reached.
     Doctor,
-    /// Removes grants, revocations, leases, status lists and verifiers that have ended, as serving instances do all the time.
+    /// Removes grants, revocations, leases, status lists, verifiers and audit events that have ended, as serving instances do
+    /// all the time.
     Purge,
     /// Manages users, who log in with a password.
     #[command(subcommand)]
@@ -116,6 +118,9 @@ enum Command {
     /// Makes and replaces the master key, which seals every other secret in the database.
     #[command(subcommand)]
     MasterKey(master_key::Command),
+    /// Lists, exports and verifies the audit trail: who did what, from where, and whether it came about.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Writes, checks and restores encrypted backups of the whole issuer.
     #[command(subcommand)]
     Backup(backup::Command),
@@ -172,6 +177,7 @@ fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
             Command::Token(command) => token::run(command, &place).await,
             Command::Settings(command) => settings::run(command, &place).await,
             Command::MasterKey(command) => master_key::run(command, place.here(SECRETS)?).await,
+            Command::Audit(command) => audit::run(command, &place).await,
             Command::Backup(command) => backup::run(command, place.here(SECRETS)?).await,
             Command::Admin(command) => admin::run(command, place.here(BESIDE)?).await,
         }

@@ -120,7 +120,7 @@ fn shown(name: &str, value: &Value) -> String {
             Some(seconds) => spelled(seconds),
             None => number.to_string(),
         },
-        Value::String(text) if name.ends_with("_at") || name.ends_with("_since") => whole_seconds(text),
+        Value::String(text) if name == "at" || name.ends_with("_at") || name.ends_with("_since") => whole_seconds(text),
         Value::String(text) if text.is_empty() => "-".to_owned(),
         Value::String(text) => visible(text),
         Value::Array(values) if values.is_empty() => "-".to_owned(),

@@ -6,7 +6,7 @@ use super::place::Place;
 use crate::admin::operation::NoQuery;
 use crate::admin::operations::issuer::PurgeEnded;
 
-const TABLES: [&str; 5] = ["grants", "revocations", "status_leases", "status_lists", "key_set_fetches"];
+const TABLES: [&str; 6] = ["grants", "revocations", "status_leases", "status_lists", "key_set_fetches", "audit_events"];
 
 pub async fn run(place: &Place) -> Result<Report, Failure> {
     Report::record(&place.console().await?.ask::<PurgeEnded>((), NoQuery {}, ()).await?, &TABLES)

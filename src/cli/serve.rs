@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::protocol::issuer::Issuer;
 
 /// How long requests in flight may take once the process was told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long what is still in memory may take to be written.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long each half of a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
@@ -67,6 +71,7 @@ pub async fn run(
     let follow = background::follow(provider.clone());
     let maintain = background::maintain(provider.clone());
     let record = background::record(provider.clone());
+    let mut record_tokens = pin!(background::record_tokens(provider.clone()));
     let stop = async {
         stop_signal().await;
         tracing::info!("stopping: requests in flight are finished first");
@@ -83,12 +88,18 @@ pub async fn run(
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         // Ends when the server failed, or has drained after a signal, at the latest in the time that it has for that.
         outcome = async { tokio::try_join!(listening.run(), administering) } => outcome.map(drop).map_err(failed),
         () = stop => Ok(()),
-        () = async { tokio::join!(follow, maintain, record); } => Ok(()),
+        () = async { tokio::join!(follow, maintain, record, &mut record_tokens); } => Ok(()),
+    };
+    // What the last requests were given. The task goes on to its end: dropped in a transaction, it would leave that open.
+    provider.token_events.close();
+    if tokio::time::timeout(FAREWELL, record_tokens).await.is_err() {
+        tracing::warn!("the last token events could not be written down in time");
     }
+    ended
 }
 
 fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener, Failure> {

@@ -10,7 +10,7 @@ use crate::admin::operation::NoQuery;
 use crate::admin::operations::issuer::{ShowSettings, UpdateSettings};
 use crate::admin::settings::SettingsChange;
 
-const MEMBERS: [&str; 16] = [
+const MEMBERS: [&str; 18] = [
     "access_token_lifetime",
     "refresh_idle_lifetime",
     "refresh_absolute_lifetime",
@@ -27,6 +27,8 @@ const MEMBERS: [&str; 16] = [
     "key_publication_period",
     "key_retention",
     "jwks_max_age",
+    "audit_retention",
+    "audit_tokens",
 ];
 
 #[derive(Debug, Subcommand)]
@@ -88,6 +90,12 @@ pub struct Set {
     /// Sets how long verifiers may keep the JWKS, as its Cache-Control max-age says.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     jwks_max_age: Option<i64>,
+    /// Sets how long audit events are kept, at least 1d.
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    audit_retention: Option<i64>,
+    /// Records every token that is issued or refreshed as an audit event, or does not: on or off.
+    #[arg(long, value_name = "ON|OFF", value_parser = on_or_off)]
+    audit_tokens: Option<bool>,
 }
 
 pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
@@ -112,6 +120,8 @@ pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
                 login_limit_per_known_pair: set.login_limit_per_known_pair,
                 login_window: set.login_window,
                 login_longest_block: set.login_longest_block,
+                audit_retention: set.audit_retention,
+                audit_tokens: set.audit_tokens,
             };
             Report::done(&console.ask::<UpdateSettings>((), NoQuery {}, change).await?, &MEMBERS)
         }

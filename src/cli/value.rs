@@ -1,6 +1,9 @@
 //! How values are written on the command line.
 
+use chrono::{DateTime, Utc};
+
 use crate::admin::Choice;
+use crate::admin::lifetime;
 use crate::protocol::client::AuthMethod;
 use crate::protocol::network::{Network, NetworkError};
 use crate::protocol::scope::Scope;
@@ -41,6 +44,24 @@ pub fn text_or_none(text: &str) -> Result<Choice<String>, std::convert::Infallib
     Ok(if text == "none" { Choice::Default } else { Choice::Own(text.to_owned()) })
 }
 
+/// A time, or how long ago that was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Moment {
+    At(DateTime<Utc>),
+    /// In seconds.
+    Ago(i64),
+}
+
+pub fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(Moment::At(time.to_utc()));
+    }
+    match seconds(text) {
+        Ok(seconds) if seconds <= lifetime::LONGEST => Ok(Moment::Ago(seconds)),
+        _ => Err("is neither a time such as 2026-01-05T12:00:00Z nor a duration such as 2h".to_owned()),
+    }
+}
+
 /// Whether something is to be.
 pub fn on_or_off(text: &str) -> Result<bool, String> {
     match text {
@@ -73,6 +94,16 @@ mod tests {
         assert_eq!(seconds_or_default("14d"), Ok(Choice::Own(1_209_600)));
         for bad in ["", "10", "500ms", "-1s", "soon", "9999999999999y"] {
             assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_time_or_a_duration_before_now() {
+        assert_eq!(moment("2h"), Ok(Moment::Ago(7200)));
+        let noon = "2026-01-05T12:00:00Z".parse().unwrap();
+        assert_eq!(moment("2026-01-05T13:00:00+01:00"), Ok(Moment::At(noon)));
+        for bad in ["", "yesterday", "2026-01-05", "900y"] {
+            assert!(moment(bad).is_err(), "{bad}");
         }
     }
 

@@ -40,6 +40,8 @@ it while they run; what contradicts is refused, with the numbers. A client may h
 | `login_limit_per_name`, `login_limit_per_pair`, `login_limit_per_known_pair` | How many logins may fail under one name; under one name from one address; the same where the user has logged in from the address before. | 1 to 100 | 20, 10, 20 |
 | `login_limit_per_address` | How many logins may fail from one address. | 1 to 100000 | 100 |
 | `login_window`, `login_longest_block` | How long a failed login counts; how long logins have to wait at most. | `1s` to `1d` | `15m` |
+| `audit_retention` | How long audit events are kept: see [audit.md](audit.md). | `1d` to `3650d` | `365d` |
+| `audit_tokens` | Whether each token that is issued or refreshed is an audit event. | `on` or `off` | off |
 | `key_rotation_interval`, `key_publication_period`, `key_retention`, `jwks_max_age` | See [keys.md](keys.md). | | |
 
 What is kept how long, and which of these settings rules it, is in [retention.md](retention.md).

@@ -7,6 +7,7 @@ use super::request::AuthenticatedForm;
 use crate::oauth::Provider;
 
 pub async fn revoke(provider: web::Data<Provider>, request: AuthenticatedForm) -> Result<HttpResponse, Error> {
-    provider.revoke(&request.credentials, &request.form).await?;
+    let AuthenticatedForm { form, credentials, origin } = request;
+    provider.revoke(&credentials, &form, &origin).await?;
     Ok(uncached(&mut HttpResponse::Ok()).json(serde_json::json!({})))
 }

@@ -14,15 +14,18 @@ pub enum Typ {
     AccessToken,
     /// Token Status List §5.1.
     StatusList,
+    /// A seal of the audit trail.
+    AuditSeal,
 }
 
 impl Typ {
-    pub const ALL: [Self; 2] = [Self::AccessToken, Self::StatusList];
+    pub const ALL: [Self; 3] = [Self::AccessToken, Self::StatusList, Self::AuditSeal];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "at+jwt",
             Self::StatusList => "statuslist+jwt",
+            Self::AuditSeal => "signet-audit-seal+jwt",
         }
     }
 

@@ -2,6 +2,7 @@
 //! by command is in `keyring/by_command.rs`.
 
 mod by_command;
+mod events;
 mod transfer;
 
 use std::sync::Arc;
@@ -22,10 +23,11 @@ use super::{GenerateError, GeneratedKey, generate};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::protocol::jwk::{Algorithm, PublicJwk};
+use crate::store::audit_events::Author;
 use crate::store::revisions::{self, Topic};
 use crate::store::settings::{self, Settings};
 use crate::store::signing_keys::{self, SigningKey};
-use crate::store::{self, Connection, Exclusive, Json, Spelled, Store, resource_servers};
+use crate::store::{self, Connection, Exclusive, Json, Spelled, Store, audit_seals, resource_servers};
 
 /// What keeps a key from being used or made.
 #[derive(Debug, thiserror::Error)]
@@ -166,10 +168,23 @@ impl Keys {
             }
         }
         for kid in expired(&rows, settings.retention_at(now), now) {
-            signing_keys::delete(&mut self.store.writing().await?, kid).await?;
-            tracing::info!(key.id = kid, "a signing key's last token has expired: removed");
+            let removed = async |connection: &mut Connection| self.remove_expired(connection, kid).await;
+            if self.store.exclusively(Exclusive::Rotation, removed).await? {
+                tracing::info!(key.id = kid, "a signing key's last token has expired: removed");
+            }
         }
         Ok(staged)
+    }
+
+    /// Removes a key, unless another instance has, or the newest seal of the audit trail is by it: a key that the issuer has
+    /// is what vouches for the trail.
+    async fn remove_expired(&self, connection: &mut Connection, kid: &str) -> Result<bool, KeysError> {
+        let seals = audit_seals::newest(connection).await?.is_some_and(|seal| seal.kid == kid);
+        if seals || !signing_keys::delete(connection, kid).await? {
+            return Ok(false);
+        }
+        self.record_removal(connection, kid).await?;
+        Ok(true)
     }
 
     /// Generates outside any transaction (an RSA key takes a while), takes the lock, looks again, writes once.
@@ -180,7 +195,9 @@ impl Keys {
             let settings = settings::load(connection).await?;
             let rows = signing_keys::all(connection).await?;
             let Some(active_at) = due(&rows, algorithm, now, &settings) else { return Ok(None) };
-            Ok(Some(prepared.insert(connection, now, active_at).await?))
+            let staged = prepared.insert(connection, now, active_at).await?;
+            self.record(connection, &Author::signet(), &staged).await?;
+            Ok(Some(staged))
         };
         self.store.exclusively(Exclusive::Rotation, inserted).await
     }

@@ -69,7 +69,7 @@ pub fn open_pair(
 pub struct RingKey {
     key: OpenedKey,
     span: Span,
-    /// The encoded header for each [`Typ`].
+    /// The encoded header for each [`Typ`] that is signed often.
     access_token_header: String,
     status_list_header: String,
 }
@@ -116,9 +116,14 @@ impl RingKey {
     /// # Errors
     /// When the claims are no JSON or the key's holder does not sign.
     pub fn sign_jwt(&self, typ: Typ, claims: &impl Serialize) -> Result<String, SignError> {
+        let made;
         let header = match typ {
             Typ::AccessToken => &self.access_token_header,
             Typ::StatusList => &self.status_list_header,
+            Typ::AuditSeal => {
+                made = encode_header(self.algorithm(), self.kid(), typ);
+                &made
+            }
         };
         sign_compact(header, &serde_json::to_vec(claims)?, self.key.signer.as_ref())
     }

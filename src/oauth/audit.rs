@@ -5,8 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Origin, Provider};
-use crate::store::Json;
-use crate::store::audit_events::AuditEvent;
+use crate::store::audit_events::{AuditEvent, Author};
 
 /// Who did what to whom.
 pub(super) struct Deed {
@@ -19,15 +18,8 @@ pub(super) struct Deed {
 impl Provider {
     pub(super) fn event(&self, at: DateTime<Utc>, deed: Deed, details: Value, origin: &Origin) -> AuditEvent {
         let Deed { actor, action, target } = deed;
-        AuditEvent {
-            id: self.entropy.ordered_uuid(at),
-            at,
-            actor,
-            action: action.to_owned(),
-            target,
-            details: Json(details),
-            address: origin.address.map(|address| address.to_string()),
-            request_id: origin.request_id.clone(),
-        }
+        let address = origin.address.map(|address| address.to_string());
+        let author = Author { actor, address, request_id: origin.request_id.clone() };
+        author.event((self.entropy.ordered_uuid(at), at), action, target, details)
     }
 }

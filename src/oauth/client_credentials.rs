@@ -2,7 +2,8 @@
 
 use super::client_authentication::AuthenticatedClient;
 use super::issue::Subject;
-use super::{Error, Provider};
+use super::token_events::{Occasion, TOKEN_ISSUE};
+use super::{Error, Origin, Provider};
 use crate::protocol::token::{Requested, TokenResponse};
 use crate::status::Taker;
 
@@ -11,6 +12,7 @@ impl Provider {
         &self,
         client: &AuthenticatedClient,
         requested: &Requested,
+        origin: &Origin,
     ) -> Result<TokenResponse, Error> {
         let client = client.client();
         let target = self.target(client, (&client.audiences.0, &client.scope.0), requested).await?;
@@ -24,6 +26,7 @@ impl Provider {
             self.statuses.discard(taker, status).await;
             status = self.statuses.next(taker).await?;
         }
-        self.issue(client, &Subject::Client { kid }, &target, (status, &settings))
+        let occasion = Occasion { action: TOKEN_ISSUE, settings: &settings, origin };
+        self.issue(client, &Subject::Client { kid }, &target, (status, occasion))
     }
 }

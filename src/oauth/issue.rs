@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use super::target::Target;
+use super::token_events::Occasion;
 use super::{Error, Provider};
 use crate::keys::Typ;
 use crate::keys::ring::{Ring, RingKey};
@@ -30,10 +31,10 @@ impl Provider {
         client: &Client,
         subject: &Subject<'_>,
         target: &Target,
-        (index, settings): (StatusIndex, &Settings),
+        (index, occasion): (StatusIndex, Occasion<'_>),
     ) -> Result<TokenResponse, Error> {
         let now = self.clock.now();
-        let mut lifetime = lifetime(client, &target.server, settings);
+        let mut lifetime = lifetime(client, &target.server, occasion.settings);
         let (sub, grant_id, refresh_token) = match subject {
             Subject::Client { .. } => (client.client_id.clone(), None, None),
             Subject::Grant { id, user, until, refresh_token } => {
@@ -63,8 +64,10 @@ impl Provider {
                 .ok_or_else(|| Error::Unavailable(format!("signing key {kid} was revoked a moment ago")))?,
             Subject::Grant { .. } => signing_key(&ring, target.server.algorithm_at(now), now)?,
         };
+        let access_token = key.sign_jwt(Typ::AccessToken, &claims)?;
+        self.note_token(&claims, occasion);
         Ok(TokenResponse {
-            access_token: key.sign_jwt(Typ::AccessToken, &claims)?,
+            access_token,
             token_type: "Bearer",
             expires_in: claims.exp - claims.iat,
             refresh_token,

@@ -65,7 +65,7 @@ impl Provider {
             "reason": why.as_str(),
             "attempts": attempt.of_pair,
         });
-        let event = self.login_event((action, self.clock.now()), (client, user), details, origin);
+        let event = self.login_event((action, self.clock.now()), (client, user), details, origin).failed();
         Ok(audit_events::insert(&mut self.store.writing().await?, &event).await?)
     }
 }

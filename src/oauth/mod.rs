@@ -21,6 +21,7 @@ mod refresh_token;
 pub mod revoke;
 mod target;
 pub mod token;
+pub mod token_events;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,7 +29,9 @@ use std::sync::Arc;
 pub use directory::{Directory, KnownClient};
 pub use error::{ClientRefusal, Error, GrantRefusal};
 pub use key_set_fetches::{KeySetFetches, PresentedVerifier};
+pub use token_events::TokenEvents;
 
+use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keys::{IssuerSecrets, Keys};
@@ -50,9 +53,11 @@ pub struct Provider {
     pub lists: Published,
     pub passwords: Arc<crate::password::Pool>,
     pub key_set_fetches: KeySetFetches,
+    pub token_events: TokenEvents,
 }
 
-/// Where a request comes from. Only what a password login may do depends on it: how often, and for which clients.
+/// Where a request comes from. Only what a password login may do depends on it: how often, and for which clients. Of other
+/// requests it is recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     pub address: Option<IpAddr>,
@@ -69,6 +74,11 @@ impl Provider {
             return Ok(());
         }
         self.synchronise().await.map_err(Error::from)
+    }
+
+    /// The audit trail, to be sealed.
+    pub fn audit_trail(&self) -> Trail<'_> {
+        Trail { store: &self.store, keys: &self.keys, clock: &self.clock, issuer: &self.issuer }
     }
 
     /// Compares the revision counters with what this instance holds, and lets go of what is stale. While this succeeds

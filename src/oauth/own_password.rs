@@ -50,7 +50,7 @@ impl Provider {
                 logins::forget(connection, counter).await?;
             }
             let deed = Deed {
-                actor: format!("user:{}", user.id),
+                actor: format!("user:{}", user.username),
                 action: "user.change_password",
                 target: format!("user:{}", user.username),
             };

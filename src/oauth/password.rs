@@ -9,6 +9,7 @@ use super::client_authentication::AuthenticatedClient;
 use super::issue::{self, Subject};
 use super::login::Login;
 use super::target::Target;
+use super::token_events::{Occasion, TOKEN_ISSUE};
 use super::{Error, GrantRefusal, Origin, Provider};
 use crate::protocol::client::GrantType;
 use crate::protocol::token::{Requested, TokenResponse};
@@ -51,7 +52,8 @@ impl Provider {
             until: grant.expires_at,
             refresh_token: refresh_token.as_ref(),
         };
-        self.issue(client, &subject, &target, (grant.status(), &settings))
+        let occasion = Occasion { action: TOKEN_ISSUE, settings: &settings, origin };
+        self.issue(client, &subject, &target, (grant.status(), occasion))
     }
 
     async fn new_grant(

@@ -8,6 +8,7 @@
 //!   open when it was written is closed: an instance learns by it that the block in its memory is dead.
 //! - A **lease** of a client goes when the last token that can carry one of its indexes has expired; that of grants also
 //!   waits for the last grant in it.
+//! - **Audit events** go when `audit_retention` has passed, all of a seal at once, and never without one (`audit/purge.rs`).
 //! - A **status list** goes when it is closed and none of these three refers to it. Indexes and list numbers are never used
 //!   again, so that a copy that a verifier still holds says nothing about tokens of later.
 //!
@@ -23,7 +24,9 @@ use uuid::Uuid;
 
 use super::key_set_fetches::REMEMBERED;
 use super::login_throttle::REMEMBERED as KNOWN;
+use crate::audit;
 use crate::clock::Clock;
+use crate::entropy::Entropy;
 use crate::keys::lifecycle::SKEW;
 use crate::status::LEASE_LIFETIME;
 use crate::store::purge::{self, BATCH};
@@ -55,12 +58,13 @@ pub struct Purged {
     pub key_set_fetches: usize,
     pub login_throttles: usize,
     pub known_addresses: usize,
+    pub audit_events: usize,
 }
 
 impl Purged {
     pub fn rows(&self) -> usize {
         let ended = self.grants + self.revocations + self.status_leases + self.status_lists;
-        ended + self.key_set_fetches + self.login_throttles + self.known_addresses
+        ended + self.key_set_fetches + self.login_throttles + self.known_addresses + self.audit_events
     }
 }
 
@@ -94,14 +98,15 @@ impl Cutoffs {
 pub struct Purge {
     store: Store,
     clock: Clock,
+    entropy: Entropy,
     /// How far it has come in the tables that it goes through page by page.
     grants_after: Uuid,
     leases_after: Uuid,
 }
 
 impl Purge {
-    pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, grants_after: Uuid::nil(), leases_after: Uuid::nil() }
+    pub fn new(store: Store, clock: Clock, entropy: Entropy) -> Self {
+        Self { store, clock, entropy, grants_after: Uuid::nil(), leases_after: Uuid::nil() }
     }
 
     /// As much as may be done in a few seconds. Goes on where the last round stopped.
@@ -134,7 +139,21 @@ impl Purge {
         purged.login_throttles = self.drain(effort, async |c| purge::login_throttles(c, now).await).await?;
         purged.known_addresses = self.drain(effort, async |c| purge::known_addresses(c, now - KNOWN).await).await?;
         purged.key_set_fetches = self.drain(effort, async |c| purge::key_set_fetches(c, fetched).await).await?;
+        purged.audit_events = self.audit_events(effort, (now, settings.audit_retention)).await?;
         Ok(purged)
+    }
+
+    /// Removes the events of seal after seal: a transaction each, of up to ten batches' size.
+    async fn audit_events(&self, effort: Effort, due: (DateTime<Utc>, i64)) -> Result<usize, Error> {
+        let mut removed = 0;
+        for _ in 0..effort.batches.div_ceil(10) {
+            let began = Instant::now();
+            let one = async |connection: &mut Connection| audit::purge::purge_one(connection, &self.entropy, due).await;
+            let Some(events) = self.store.exclusively(Exclusive::Purge, one).await? else { break };
+            removed += events;
+            rest(began).await;
+        }
+        Ok(removed)
     }
 
     /// Removes batch by batch until one is not full.

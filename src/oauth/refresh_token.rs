@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::audit::Deed;
 use super::client_authentication::AuthenticatedClient;
 use super::issue::Subject;
+use super::token_events::{Occasion, TOKEN_REFRESH, TOKEN_RETRY};
 use super::{Error, GrantRefusal, Origin, Provider};
 use crate::keys::RefreshTokenParts;
 use crate::protocol::token::{Requested, TokenResponse};
@@ -42,7 +43,7 @@ impl Provider {
         let settings = self.directory.settings().await?;
         self.check_target_first(client, token, requested).await?;
 
-        let grant = self.redeem(client, token, &settings, origin).await?;
+        let (grant, action) = self.redeem(client, token, &settings, origin).await?;
         let target = self.target(client, (&grant.audiences.0, &grant.scope.0), requested).await?;
         let successor = self.secrets.refresh_token(grant.id, token.generation + 1);
         let subject = Subject::Grant {
@@ -51,7 +52,7 @@ impl Provider {
             until: grant.expires_at,
             refresh_token: Some(&successor),
         };
-        self.issue(client, &subject, &target, (grant.status(), &settings))
+        self.issue(client, &subject, &target, (grant.status(), Occasion { action, settings: &settings, origin }))
     }
 
     /// A request for a scope or resource beyond the grant must not use up the token, so what can be refused is looked at
@@ -77,21 +78,22 @@ impl Provider {
         Ok(())
     }
 
-    /// Takes the token's generation, or finds that it was taken a moment ago; answers the grant as it stands.
+    /// Takes the token's generation, or finds that it was taken a moment ago; answers the grant as it stands, and which of
+    /// the two it was, as the audit trail calls it.
     async fn redeem(
         &self,
         client: &Client,
         RefreshTokenParts { grant: id, generation }: RefreshTokenParts,
         settings: &Settings,
         origin: &Origin,
-    ) -> Result<Grant, Error> {
+    ) -> Result<(Grant, &'static str), Error> {
         let now = self.clock.now();
         let idle = client.refresh_idle_lifetime.unwrap_or(settings.refresh_idle_lifetime);
         let redemption =
             Redemption { grant: id, client: client.id, generation, now, idle_until: now + Duration::seconds(idle) };
         let mut connection = self.store.writing().await?;
         if let Some(grant) = grants::redeem(&mut connection, redemption).await? {
-            return Ok(grant);
+            return Ok((grant, TOKEN_REFRESH));
         }
         let refused = |why| Err(Error::InvalidGrant(why));
         let Some(grant) = grants::find(&mut connection, id).await? else { return refused(GrantRefusal::Unknown) };
@@ -108,7 +110,7 @@ impl Provider {
         let window = Duration::seconds(settings.retry_window);
         if grant.generation == generation + 1 && grant.rotated_at.is_some_and(|at| now - at < window) {
             tracing::info!(grant.id = %grant.id, "a refresh was retried: the same successor again");
-            return Ok(grant);
+            return Ok((grant, TOKEN_RETRY));
         }
         self.end_replayed(client, &grant, (generation, settings), origin).await?;
         refused(GrantRefusal::Replayed)
@@ -134,7 +136,7 @@ impl Provider {
             "presented_generation": generation,
             "generation": grant.generation,
         });
-        let event = self.event(now, deed, details, origin);
+        let event = self.event(now, deed, details, origin).failed();
         let selection = Selection { grant: Some(grant.id), ..Selection::default() };
         let end = async |connection: &mut Connection| -> Result<(), Error> {
             revoke_grants(connection, &self.entropy, selection, moment, "refresh token replayed").await?;

@@ -1,24 +1,29 @@
 //! Token revocation (RFC 7009). A refresh token or an access token of a user takes its whole grant along; a token that a
 //! client took for itself goes alone.
 
+use serde_json::json;
+use uuid::Uuid;
+
+use super::audit::Deed;
 use super::client_authentication::PresentedCredentials;
 use super::refresh_token::only;
-use super::{Error, Provider};
+use super::{Error, Origin, Provider};
 use crate::protocol::form::Form;
 use crate::secret::Secret;
 use crate::status::{Moment, StatusIndex, revoke_grants, revoke_token};
-use crate::store::{Connection, grants};
+use crate::store::{Connection, audit_events, grants};
 
 /// What a presented token leads to.
 enum Revocable {
-    Grant(uuid::Uuid),
-    Token(StatusIndex),
+    Grant(Uuid),
+    /// One that the client took for itself, and its `jti`.
+    Token(StatusIndex, Uuid),
 }
 
 impl Provider {
     /// Revokes the presented token, if it is the client's own. Unknown, foreign and expired tokens are no error (RFC 7009
     /// §2.2): the client's aim is met.
-    pub async fn revoke(&self, presented: &PresentedCredentials, form: &Form) -> Result<(), Error> {
+    pub async fn revoke(&self, presented: &PresentedCredentials, form: &Form, origin: &Origin) -> Result<(), Error> {
         let client = self.authenticate(presented).await?;
         let client = client.client();
         let token = Secret::new(form.required("token")?);
@@ -29,23 +34,35 @@ impl Provider {
             let own = claims.filter(|claims| claims.client_id == client.client_id);
             own.and_then(|claims| match claims.grant_id {
                 Some(grant) => Some(Revocable::Grant(grant)),
-                None => self.status_of(&claims).map(Revocable::Token),
+                None => self.status_of(&claims).map(|status| Revocable::Token(status, claims.jti)),
             })
         };
         let now = self.clock.now();
         let settings = self.directory.settings().await?;
         let moment = Moment { now, retention: settings.retention_at(now) };
+        let actor = format!("client:{}", client.client_id);
         let carried_out = async |connection: &mut Connection| -> Result<(), Error> {
-            match revocable {
+            let (target, details) = match revocable {
                 Some(Revocable::Grant(id)) => {
                     let own = grants::find(connection, id).await?.filter(|grant| grant.client_id == client.id);
-                    if own.is_some() {
-                        revoke_grants(connection, &self.entropy, only(id), moment, "revoked by its client").await?;
+                    let Some(grant) = own else { return Ok(()) };
+                    let reason = "revoked by its client";
+                    let revoked = revoke_grants(connection, &self.entropy, only(id), moment, reason).await?;
+                    if revoked == 0 {
+                        return Ok(());
                     }
+                    (format!("grant:{id}"), json!({ "user_id": grant.user_id, "grants_revoked": revoked }))
                 }
-                Some(Revocable::Token(status)) => revoke_token(connection, &self.entropy, status, moment).await?,
-                None => {}
-            }
+                Some(Revocable::Token(status, jti)) => {
+                    if !revoke_token(connection, &self.entropy, status, moment).await? {
+                        return Ok(());
+                    }
+                    (actor.clone(), json!({ "jti": jti, "grants_revoked": 0 }))
+                }
+                None => return Ok(()),
+            };
+            let deed = Deed { actor, action: "token.revoke", target };
+            audit_events::insert(connection, &self.event(now, deed, details, origin)).await?;
             Ok(())
         };
         self.store.transaction(carried_out).await

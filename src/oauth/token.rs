@@ -18,7 +18,7 @@ impl Provider {
         let request = TokenRequest::from_form(form)?;
         self.check_grant_type(&client, request.grant_type())?;
         match request {
-            TokenRequest::ClientCredentials(requested) => self.client_credentials(&client, &requested).await,
+            TokenRequest::ClientCredentials(requested) => self.client_credentials(&client, &requested, origin).await,
             TokenRequest::Password { username, password, requested } => {
                 self.password(&client, (&username, password), &requested, origin).await
             }

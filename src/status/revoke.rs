@@ -48,17 +48,18 @@ fn places(grants: &[(i64, i64)]) -> Vec<(i64, i64, i64)> {
     joined(grants.iter().map(|(list, index)| (*list, *index, *index)).collect())
 }
 
-/// Revokes one token that belongs to no grant.
+/// Revokes one token that belongs to no grant. Answers whether it was not revoked until now.
 pub async fn revoke_token(
     connection: &mut Connection,
     entropy: &Entropy,
     token: StatusIndex,
     moment: Moment,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     if status::revoked_at(connection, token.list, token.index).await?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
-    record(connection, entropy, &[(token.list, token.index, token.index)], moment).await
+    record(connection, entropy, &[(token.list, token.index, token.index)], moment).await?;
+    Ok(true)
 }
 
 /// Revokes what a client, or every client, took for itself between two times: whole blocks, for which index was handed out

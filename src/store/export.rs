@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use self::encodings::{binary, spelled};
 use super::audit_events::AuditEvent;
+use super::audit_seals::AuditSeal;
 use super::clients::{Client, ClientSecret};
 use super::grants::Grant;
 use super::key_set_fetches::KeySetFetch;
@@ -196,6 +197,8 @@ rows! {
         #[serde(default = "added::number::<20>")] login_limit_per_known_pair: i64,
         #[serde(default = "added::number::<900>")] login_window: i64,
         #[serde(default = "added::number::<900>")] login_longest_block: i64,
+        #[serde(default = "added::number::<31_536_000>")] audit_retention: i64,
+        #[serde(default)] audit_tokens: bool,
     }
     AuditEvents: "AuditEvent" as AuditEventLine {
         id: Uuid,
@@ -206,6 +209,21 @@ rows! {
         details: Json<serde_json::Value>,
         address: Option<String>,
         request_id: Option<String>,
+        #[serde(default = "added::success")] outcome: String,
+        #[serde(default)] seal: Option<i64>,
+    }
+    AuditSeals: "AuditSeal" as AuditSealLine {
+        number: i64,
+        events: i64,
+        first_at: DateTime<Utc>,
+        last_at: DateTime<Utc>,
+        #[serde(with = "binary")] previous_hash: Vec<u8>,
+        #[serde(with = "binary")] hash: Vec<u8>,
+        kid: String,
+        public_jwk: Json<PublicJwk>,
+        signature: String,
+        sealed_at: DateTime<Utc>,
+        purged_at: Option<DateTime<Utc>>,
     }
 }
 
@@ -219,6 +237,10 @@ mod added {
 
     pub fn throttling() -> bool {
         true
+    }
+
+    pub fn success() -> String {
+        "success".to_owned()
     }
 
     pub fn number<const N: i64>() -> i64 {

@@ -5,6 +5,7 @@
 //! their caller. "Not found" is `None`; an [`Error`] is a failure of the database.
 
 pub mod audit_events;
+pub mod audit_seals;
 mod backend;
 pub mod clients;
 pub mod copy;

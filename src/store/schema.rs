@@ -144,6 +144,8 @@ tables! {
         login_limit_per_known_pair -> BigInt,
         login_window -> BigInt,
         login_longest_block -> BigInt,
+        audit_retention -> BigInt,
+        audit_tokens -> Bool,
     }
     login_throttles (key) {
         key -> Binary,
@@ -182,6 +184,21 @@ tables! {
         details -> DbJson,
         address -> Nullable<Text>,
         request_id -> Nullable<Text>,
+        outcome -> Text,
+        seal -> Nullable<BigInt>,
+    }
+    audit_seals (number) {
+        number -> BigInt,
+        events -> BigInt,
+        first_at -> DbTime,
+        last_at -> DbTime,
+        previous_hash -> Binary,
+        hash -> Binary,
+        kid -> Text,
+        public_jwk -> DbJson,
+        signature -> Text,
+        sealed_at -> DbTime,
+        purged_at -> Nullable<DbTime>,
     }
 }
 

@@ -70,6 +70,10 @@ pub struct Settings {
     pub login_window: i64,
     /// How long logins have to wait at most.
     pub login_longest_block: i64,
+    /// How long an audit event is kept.
+    pub audit_retention: i64,
+    /// Whether every token that is issued, refreshed or given again is an audit event.
+    pub audit_tokens: bool,
 }
 
 /// The identifier of the one row.

@@ -60,7 +60,7 @@ pub async fn set_active_at(connection: &mut Connection, kid: &str, at: DateTime<
     Ok(())
 }
 
-pub async fn delete(connection: &mut Connection, kid: &str) -> Result<(), Error> {
-    on!(connection, c => diesel::delete(signing_keys::table.find(kid)).execute(c))?;
-    Ok(())
+/// Whether there was such a key.
+pub async fn delete(connection: &mut Connection, kid: &str) -> Result<bool, Error> {
+    Ok(on!(connection, c => diesel::delete(signing_keys::table.find(kid)).execute(c))? > 0)
 }

@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::audit_events::AuditEvent;
+use super::audit_seals::AuditSeal;
 use super::backend::{insert_all, on};
 use super::clients::{Client, ClientSecret};
 use super::grants::Grant;
@@ -18,8 +19,8 @@ use super::known_addresses::KnownAddress;
 use super::resource_servers::ResourceServer;
 use super::revisions::{self as counters, Topic};
 use super::schema::{
-    audit_events, client_secrets, clients, grants, key_set_fetches, known_addresses, resource_servers, revisions,
-    revocations, sealed_secrets, settings, signing_keys, status_leases, status_lists, users,
+    audit_events, audit_seals, client_secrets, clients, grants, key_set_fetches, known_addresses, resource_servers,
+    revisions, revocations, sealed_secrets, settings, signing_keys, status_leases, status_lists, users,
 };
 use super::sealed_secrets::SealedSecret;
 use super::settings::Settings;
@@ -156,6 +157,7 @@ tables! {
     SealedSecrets: sealed_secrets, SealedSecret, name = |row| row.name.clone();
     Settings: settings, Settings, id = |row| row.id;
     AuditEvents: audit_events, AuditEvent, id = |row| Bind(row.id);
+    AuditSeals: audit_seals, AuditSeal, number = |row| row.number;
 }
 
 /// Reads a whole table, a page at a time.

@@ -57,6 +57,8 @@ async fn add_events(app: &App, count: usize) {
         details: signet::store::Json(serde_json::json!({})),
         address: None,
         request_id: None,
+        outcome: "success".to_owned(),
+        seal: None,
     };
     let insert = async |connection: &mut Connection| -> Result<(), signet::store::Error> {
         for _ in 0..count {
@@ -75,7 +77,7 @@ on_both! {
         let revoked = app.log_in().await;
         app.post("/oauth2/revoke", &[("token", revoked.refresh())]).await;
         let keys = app.get("/.well-known/jwks.json").await.json();
-        app.provider.keys.rotate(signet::keys::Activation::Published).await.unwrap();
+        app.provider.keys.rotate(signet::keys::Activation::Published, &signet::store::audit_events::Author::signet()).await.unwrap();
         // More than a page.
         add_events(&app, 2100).await;
         let backup = back_up(&app).await;

@@ -42,6 +42,8 @@ async fn fill(app: &App) {
                 details: Json(details),
                 address: (number % 2 == 0).then(|| "::1".to_owned()),
                 request_id: None,
+                outcome: "success".to_owned(),
+                seal: None,
             };
             audit_events::insert(connection, &event).await?;
         }
@@ -147,6 +149,8 @@ async fn there_and_back(app: App) {
     fill(&app).await;
     app.get("/.well-known/jwks.json").await;
     app.provider.record_key_set_fetches().await.unwrap();
+    app.advance(180);
+    app.provider.audit_trail().seal(1000).await.unwrap();
 
     let (there, home) = (open(&target).await, open(&back).await);
     let first = copied(&app.provider.store, &there).await;
@@ -160,6 +164,8 @@ async fn there_and_back(app: App) {
         let copy = app.instance_on(&url(database)).await;
         assert_eq!(copy.get("/.well-known/jwks.json").await.text, app.get("/.well-known/jwks.json").await.text);
         issued.are_honoured_by(&copy).await;
+        let verified = copy.admin().verify_audit_trail().await.unwrap();
+        assert!(verified.holds && verified.seals > 2 && verified.events > MANY as u64, "{verified:?}");
     }
 }
 

@@ -48,7 +48,7 @@ on_both! {
         let again = app.http.get(format!("{}/.well-known/jwks.json", app.base)).header("if-none-match", &etag);
         let again = Answer::of(again).await;
         assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", etag.as_str()));
-        app.admin().keys.rotate(Activation::Published).await.unwrap();
+        app.admin().keys.rotate(Activation::Published, &signet::store::audit_events::Author::signet()).await.unwrap();
         app.synchronise().await;
         let changed = app.http.get(format!("{}/.well-known/jwks.json", app.base)).header("if-none-match", &etag);
         assert_eq!(Answer::of(changed).await.status, 200);
@@ -60,7 +60,7 @@ on_both! {
     async fn a_new_key_is_published_a_day_before_it_signs_and_the_old_one_outlives_its_tokens(app) {
         let old = signing_kid(&app).await;
         let token = app.token(&[("grant_type", "client_credentials")]).await.tokens().access_token;
-        let staged = app.provider.keys.rotate(Activation::Published).await.unwrap().remove(0);
+        let staged = app.provider.keys.rotate(Activation::Published, &signet::store::audit_events::Author::signet()).await.unwrap().remove(0);
         app.synchronise().await;
         assert_eq!(kids(&app).await, [old.clone(), staged.kid.clone()]);
         assert_eq!(signing_kid(&app).await, old);
@@ -135,7 +135,7 @@ on_both! {
     }
 
     async fn an_instance_that_knows_the_staged_key_needs_nobody_to_switch_to_it(app) {
-        let staged = app.provider.keys.rotate(Activation::Published).await.unwrap().remove(0);
+        let staged = app.provider.keys.rotate(Activation::Published, &signet::store::audit_events::Author::signet()).await.unwrap().remove(0);
         app.synchronise().await;
         let reads = app.provider.store.checkouts();
         app.advance(DAY);

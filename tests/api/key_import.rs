@@ -116,7 +116,7 @@ on_both! {
     }
 
     async fn a_staged_successor_follows_the_imported_key_at_its_time(app) {
-        let staged = app.provider.keys.rotate(Activation::Published).await.unwrap().remove(0);
+        let staged = app.provider.keys.rotate(Activation::Published, &signet::store::audit_events::Author::signet()).await.unwrap().remove(0);
         app.admin().import_key(&former_key(), Some(Role::Signing)).await.unwrap();
         assert_eq!(state(&app, &staged.kid).await.unwrap(), "published");
         app.clock.advance(staged.active_at - app.clock.now());
@@ -170,7 +170,7 @@ on_both! {
             let mut tokens = Vec::new();
             former.api(&audience, "read", algorithm).await;
             former.advance(1);
-            former.provider.keys.stage(algorithm, Activation::AtOnce).await.unwrap();
+            former.provider.keys.stage(algorithm, Activation::AtOnce, &signet::store::audit_events::Author::signet()).await.unwrap();
             former.synchronise().await;
             app.api(&audience, "read", algorithm).await;
             app.advance(1);

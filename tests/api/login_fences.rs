@@ -56,6 +56,7 @@ on_both! {
             async move { app.attempt("", "alice", password).await }
         };
         let wrong = login("wrong").await;
+        app.advance(1);
         let done = allow_password(&app, "ALICE", false).await.unwrap();
         assert!(done.view.password_grant_disabled_at.is_some() && done.notes.len() == 1);
         let before = app.hashes();

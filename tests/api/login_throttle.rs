@@ -246,7 +246,7 @@ on_both! {
         attack(&app, "alice").await;
         app.right(&address(24), "alice").await.tokens();
         let purge = async || {
-            Purge::new(app.provider.store.clone(), app.clock.clone()).everything().await.unwrap()
+            Purge::new(app.provider.store.clone(), app.clock.clone(), app.provider.entropy.clone()).everything().await.unwrap()
         };
         assert_eq!(purge().await.login_throttles, 0);
         app.advance(31 + 900);

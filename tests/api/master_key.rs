@@ -78,7 +78,7 @@ on_both! {
     }
 
     async fn a_value_copied_to_another_row_is_named_and_stops_a_rotation(app) {
-        app.provider.keys.rotate(signet::keys::Activation::Published).await.unwrap();
+        app.provider.keys.rotate(signet::keys::Activation::Published, &signet::store::audit_events::Author::signet()).await.unwrap();
         app.sql("UPDATE sealed_secrets SET ciphertext = (SELECT sealed_private_key FROM signing_keys LIMIT 1)
             WHERE name = 'refresh-token-mac'").await;
         add_key(&app);

@@ -19,7 +19,7 @@ pub const DAY: i64 = 24 * HOUR;
 pub const KEY_RETENTION: i64 = 25 * HOUR;
 
 pub async fn purge(app: &App) -> Purged {
-    Purge::new(app.provider.store.clone(), app.clock.clone()).everything().await.unwrap()
+    Purge::new(app.provider.store.clone(), app.clock.clone(), app.provider.entropy.clone()).everything().await.unwrap()
 }
 
 async fn rows(app: &App, table: &str) -> usize {
@@ -189,7 +189,7 @@ on_both! {
         copy_grant(&app.config.database_url, 20_500).await;
         app.advance(16 * DAY);
         let live = app.log_in().await;
-        let mut purge = Purge::new(app.provider.store.clone(), app.clock.clone());
+        let mut purge = Purge::new(app.provider.store.clone(), app.clock.clone(), app.provider.entropy.clone());
         // The live one lies in between.
         assert_eq!(purge.round().await.unwrap().grants, 20_000 - 1, "twenty pages");
         assert_eq!(purge.round().await.unwrap().grants, 502);
@@ -203,7 +203,7 @@ on_both! {
         app.sql("UPDATE grants SET idle_expires_at = expires_at WHERE id <> (SELECT id FROM grants ORDER BY id DESC LIMIT 1)")
             .await;
         app.advance(16 * DAY);
-        let mut purge = Purge::new(app.provider.store.clone(), app.clock.clone());
+        let mut purge = Purge::new(app.provider.store.clone(), app.clock.clone(), app.provider.entropy.clone());
         assert_eq!(purge.round().await.unwrap().grants, 0, "the one that is dead is the last");
         assert_eq!(purge.round().await.unwrap().grants, 1);
     }

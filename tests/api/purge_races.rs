@@ -35,7 +35,7 @@ async fn sessions(app: &App) -> Vec<Tokens> {
 }
 
 fn purge(app: &App) -> Purge {
-    Purge::new(app.provider.store.clone(), app.clock.clone())
+    Purge::new(app.provider.store.clone(), app.clock.clone(), app.provider.entropy.clone())
 }
 
 on_both! {

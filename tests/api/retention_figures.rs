@@ -64,7 +64,7 @@ fn a_live_grant_after_a_year_on_postgres() {
             0,
         )
         .await;
-        let mut purge = Purge::new(app.provider.store.clone(), app.clock.clone());
+        let mut purge = Purge::new(app.provider.store.clone(), app.clock.clone(), app.provider.entropy.clone());
         let mut removed = 0;
         for month in 0..13 {
             execute(LOGINS, month, 0).await;

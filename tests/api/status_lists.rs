@@ -174,7 +174,7 @@ on_both! {
     async fn a_list_is_signed_with_the_key_that_signs_now(app) {
         let tokens = app.log_in().await;
         let before = header(&list_of(&app, &tokens).await.text)["kid"].clone();
-        app.provider.keys.rotate(signet::keys::Activation::AtOnce).await.unwrap();
+        app.provider.keys.rotate(signet::keys::Activation::AtOnce, &signet::store::audit_events::Author::signet()).await.unwrap();
         app.synchronise().await;
         assert_ne!(header(&list_of(&app, &tokens).await.text)["kid"], before);
         assert!(!is_invalid(&app, &tokens).await);

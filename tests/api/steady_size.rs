@@ -54,7 +54,7 @@ impl Use {
         let limit = ClientChange { grant_limit: Some(Choice::Own(1)), ..ClientChange::default() };
         app.admin().update_client("kiosk", limit).await.unwrap();
         app.synchronise().await;
-        let purge = Purge::new(app.provider.store.clone(), app.clock.clone());
+        let purge = Purge::new(app.provider.store.clone(), app.clock.clone(), app.provider.entropy.clone());
         Self { kiosk_secret, purge, kept: Vec::new(), left_alone: Vec::new(), kiosk: None }
     }
 

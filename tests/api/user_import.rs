@@ -238,6 +238,7 @@ on_both! {
     }
 
     async fn a_batch_is_one_audit_event(app) {
+        app.advance(1);
         let rows = (1..=50).map(|at| ImportedUser { disabled: at % 10 == 0, ..row(at, &format!("user{at}"), SSHA) });
         taken(&app, Options::default(), rows.collect()).await;
         let mut connection = app.provider.store.reading().await.unwrap();

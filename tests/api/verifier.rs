@@ -101,7 +101,7 @@ on_both! {
         api.verify(&before.access_token).await.unwrap();
         // An unknown kid is asked for once in a while.
         issuer.advance(31);
-        issuer.provider.keys.rotate(Activation::AtOnce).await.unwrap();
+        issuer.provider.keys.rotate(Activation::AtOnce, &signet::store::audit_events::Author::signet()).await.unwrap();
         issuer.synchronise().await;
         let after = issuer.log_in().await;
         api.verify(&after.access_token).await.unwrap();

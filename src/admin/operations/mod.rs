@@ -1,5 +1,6 @@
 //! Every operation there is, one file a noun.
 
+pub mod audit;
 pub mod clients;
 pub mod grants;
 pub mod issuer;
@@ -16,5 +17,6 @@ pub fn each(visitor: &mut impl Visitor) {
     resource_servers::each(visitor);
     signing_keys::each(visitor);
     grants::each(visitor);
+    audit::each(visitor);
     issuer::each(visitor);
 }

@@ -24,6 +24,8 @@ pub(in crate::admin) const DEFAULTS: Settings = Settings {
     login_limit_per_known_pair: 20,
     login_window: 900,
     login_longest_block: 900,
+    audit_retention: 31_536_000,
+    audit_tokens: false,
 };
 
 fn longest(seconds: i64) -> Longest {
@@ -107,6 +109,18 @@ fn limits_of_logins_are_sensible() {
     let good = SettingsChange { login_throttling: Some(false), login_limit_per_address: Some(100_000), ..change };
     let applied = apply(DEFAULTS, good).unwrap();
     assert!(!applied.login_throttling && applied.login_limit_per_address == 100_000);
+}
+
+#[test]
+fn audit_events_are_kept_for_a_day_at_least() {
+    let keep =
+        |seconds| apply(DEFAULTS, SettingsChange { audit_retention: Some(seconds), ..SettingsChange::default() });
+    assert_eq!(keep(86_400).unwrap().audit_retention, 86_400);
+    for bad in [86_399, 0, -1, lifetime::LONGEST + 1] {
+        assert!(matches!(keep(bad), Err(Error::Invalid { field: "audit_retention", .. })), "{bad}");
+    }
+    let on = SettingsChange { audit_tokens: Some(true), ..SettingsChange::default() };
+    assert!(!DEFAULTS.audit_tokens && apply(DEFAULTS, on).unwrap().audit_tokens);
 }
 
 #[test]

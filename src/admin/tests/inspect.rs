@@ -5,7 +5,7 @@ use chrono::DateTime;
 use super::*;
 use crate::admin::token::{Inspection, inspect};
 use crate::keys::{IssuerSecrets, Typ};
-use crate::oauth::{KeySetFetches, Provider};
+use crate::oauth::{KeySetFetches, Provider, TokenEvents};
 use crate::protocol::token::{AccessTokenClaims, StatusClaim, StatusListReference};
 
 const ISSUER: &str = "https://auth.example.com";
@@ -26,6 +26,7 @@ async fn provider(desk: &Desk) -> Provider {
         statuses: Allocator::new(store.clone(), clock.clone(), entropy.clone()),
         passwords: passwords.clone(),
         key_set_fetches: KeySetFetches::default(),
+        token_events: TokenEvents::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::super::lifecycle::{State, immediate, spans};
 use super::{Keys, KeysError, PreparedKey, Staged, schedules};
 use crate::protocol::jwk::Algorithm;
+use crate::store::audit_events::Author;
 use crate::store::revisions::{self, Topic};
 use crate::store::signing_keys::{self, SigningKey};
 use crate::store::{self, Connection, Exclusive, settings};
@@ -40,30 +41,37 @@ pub struct RevokedKey {
 
 impl Keys {
     /// A successor for each algorithm in use. One that is waiting already is answered as it is, or activated.
-    pub async fn rotate(&self, activation: Activation) -> Result<Vec<Staged>, KeysError> {
+    pub async fn rotate(&self, activation: Activation, author: &Author) -> Result<Vec<Staged>, KeysError> {
         let algorithms = self.algorithms_in_use().await?;
         let mut staged = Vec::new();
         for algorithm in algorithms {
-            staged.push(self.stage(algorithm, activation).await?);
+            staged.push(self.stage(algorithm, activation, author).await?);
         }
         Ok(staged)
     }
 
     /// A key of `algorithm` that starts as `activation` says. The one that waits already, if there is one: some verifiers
     /// know it.
-    pub async fn stage(&self, algorithm: Algorithm, activation: Activation) -> Result<Staged, KeysError> {
+    pub async fn stage(
+        &self,
+        algorithm: Algorithm,
+        activation: Activation,
+        author: &Author,
+    ) -> Result<Staged, KeysError> {
         let prepared = self.prepare(algorithm)?;
         let staged = async |connection: &mut Connection| -> Result<Staged, KeysError> {
             let now = self.clock.now();
             let rows = signing_keys::all(connection).await?;
-            match (activation, waiting(&rows, algorithm, now)) {
-                (Activation::AtOnce, _) => Ok(start(connection, &rows, &prepared, now).await?),
-                (Activation::Published, Some(key)) => Ok(as_it_waits(key)),
+            let staged = match (activation, waiting(&rows, algorithm, now)) {
+                (Activation::AtOnce, _) => start(connection, &rows, &prepared, now).await?,
+                (Activation::Published, Some(key)) => return Ok(as_it_waits(key)),
                 (Activation::Published, None) => {
                     let publication = settings::load(connection).await?.publication_at(now);
-                    Ok(prepared.insert(connection, now, now + publication).await?)
+                    prepared.insert(connection, now, now + publication).await?
                 }
-            }
+            };
+            self.record(connection, author, &staged).await?;
+            Ok(staged)
         };
         let staged = self.store.exclusively(Exclusive::Rotation, staged).await?;
         if staged.new {
@@ -78,8 +86,8 @@ impl Keys {
     pub async fn revoke(
         &self,
         connection: &mut Connection,
-        kid: &str,
-        prepared: &PreparedKey,
+        (kid, prepared): (&str, &PreparedKey),
+        author: &Author,
     ) -> Result<Revocation, store::Error> {
         let now = self.clock.now();
         let mut rows = signing_keys::all(connection).await?;
@@ -93,6 +101,9 @@ impl Keys {
         signing_keys::set_revoked_at(connection, kid, now).await?;
         revisions::bump(connection, Topic::Keys).await?;
         let successor = if signed { Some(start(connection, &rows, prepared, now).await?) } else { None };
+        if let Some(staged) = &successor {
+            self.record(connection, author, staged).await?;
+        }
         let SigningKey { algorithm, active_at, .. } = rows[place];
         Ok(Revocation::Done(RevokedKey {
             kid: kid.to_owned(),

@@ -14,6 +14,8 @@ pub enum Exclusive {
     StatusList,
     /// Removing a batch of what has ended.
     Purge,
+    /// Sealing audit events.
+    Seal,
 }
 
 impl Connection {

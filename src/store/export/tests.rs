@@ -20,12 +20,18 @@ fn full(column: &str) -> Value {
         }),
         "token_endpoint_auth_method" => json!("client_secret_basic"),
         "allowed_networks" => json!(["10.0.0.0/8"]),
-        "login_throttling" => json!(true),
+        "login_throttling" | "audit_tokens" => json!(true),
         "grant_types" => json!(["refresh_token"]),
         "audiences" => json!(["https://api.example"]),
         "scope" => json!("read write"),
         "details" => json!({ "before": 1 }),
-        "key" | "secret_hash" | "previous_secret_hash" | "ciphertext" | "sealed_private_key" => json!("AP8="),
+        "key"
+        | "secret_hash"
+        | "previous_secret_hash"
+        | "ciphertext"
+        | "sealed_private_key"
+        | "previous_hash"
+        | "hash" => json!("AP8="),
         name if name == "at" || ["_at", "_since", "_until"].iter().any(|end| name.ends_with(end)) => json!(TIME),
         name if is_number(name) => json!(7),
         name => json!(format!("{name} \"\u{1f600}\n")),
@@ -49,7 +55,8 @@ fn is_number(name: &str) -> bool {
         "_block",
         "version",
     ];
-    ends.iter().any(|end| name.ends_with(end)) || ["size", "allocated", "generation", "revision"].contains(&name)
+    ends.iter().any(|end| name.ends_with(end))
+        || ["size", "allocated", "generation", "revision", "seal", "number", "events"].contains(&name)
 }
 
 #[test]

@@ -1,0 +1,13 @@
+ALTER TABLE settings DROP COLUMN audit_tokens;
+ALTER TABLE settings DROP COLUMN audit_retention;
+DROP TABLE audit_seals;
+DROP INDEX audit_events_sealed;
+DROP INDEX audit_events_unsealed;
+DROP INDEX audit_events_failed;
+DROP INDEX audit_events_action;
+DROP INDEX audit_events_target;
+DROP INDEX audit_events_actor;
+DROP INDEX audit_events_at;
+CREATE INDEX audit_events_at ON audit_events (at);
+ALTER TABLE audit_events DROP COLUMN seal;
+ALTER TABLE audit_events DROP COLUMN outcome;
