@@ -9,6 +9,7 @@ use crate::audit::EVENTS_A_SEAL;
 use crate::oauth::Provider;
 use crate::oauth::purge::Purge;
 use crate::store::Notices;
+use crate::webhooks::{Outbox, Pusher};
 
 /// How often the revision counters are read when no notice comes. Well inside the bound within which what is held in
 /// memory must have been confirmed.
@@ -102,6 +103,14 @@ pub async fn maintain(provider: Arc<Provider>) {
         if let Err(error) = provider.audit_trail().seal_when_due(EVENTS_A_SEAL).await {
             tracing::error!(%error, "audit events could not be sealed: it is tried again in a minute");
         }
+        match provider.note_activations().await {
+            Ok(kids) => {
+                for kid in kids {
+                    tracing::info!(key.id = kid, "a signing key has begun to sign");
+                }
+            }
+            Err(error) => tracing::error!(%error, "that a signing key has begun to sign could not be recorded"),
+        }
         match purge.round().await {
             Ok(purged) if purged.rows() > 0 => tracing::info!(?purged, "what has ended was removed"),
             Ok(_) => {}
@@ -145,5 +154,27 @@ pub async fn record_tokens(provider: Arc<Provider>) {
         if last {
             return;
         }
+    }
+}
+/// Pushes security events to webhooks. Every instance does; a lease in the database lets one at a time be at each event.
+pub async fn tell(provider: Arc<Provider>) {
+    match Pusher::new(outbox(&provider)) {
+        Ok(pusher) => pusher.run().await,
+        Err(error) => {
+            tracing::error!(%error, "there is no TLS client: this instance pushes no security events");
+            // The other tasks go on.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What an issuer tells security events with.
+pub fn outbox(provider: &Provider) -> Outbox {
+    Outbox {
+        issuer: provider.issuer.clone(),
+        store: provider.store.clone(),
+        clock: provider.clock.clone(),
+        entropy: provider.entropy.clone(),
+        keys: provider.keys.clone(),
     }
 }

@@ -17,3 +17,4 @@ pub mod secret;
 pub mod status;
 pub mod store;
 pub mod telemetry;
+pub mod webhooks;

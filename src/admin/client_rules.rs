@@ -153,6 +153,17 @@ fn check_refresh_lifetimes(client: &Client, settings: &Settings) -> Result<(), E
     Ok(())
 }
 
+/// In the order given.
+pub fn each_once<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    let mut once = Vec::with_capacity(values.len());
+    for value in values {
+        if !once.contains(&value) {
+            once.push(value);
+        }
+    }
+    once
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;

@@ -7,7 +7,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::audit::{differences, turned};
-use super::{Admin, Choice, Done, Error, choice, client_rules};
+use super::client_rules::{self, each_once};
+use super::{Admin, Choice, Done, Error, choice};
 use crate::protocol::client::{AuthMethod, GrantType, check_client_id};
 use crate::protocol::network::Network;
 use crate::protocol::scope::Scope;
@@ -284,17 +285,6 @@ fn apply(mut client: Client, change: ClientChange) -> Result<Client, Error> {
         }
     }
     Ok(client)
-}
-
-/// In the order given.
-fn each_once<T: PartialEq>(values: Vec<T>) -> Vec<T> {
-    let mut once = Vec::with_capacity(values.len());
-    for value in values {
-        if !once.contains(&value) {
-            once.push(value);
-        }
-    }
-    once
 }
 
 pub(super) fn target(client_id: &str) -> String {

@@ -114,6 +114,7 @@ impl Admin {
             let details = json!({
                 "grant_id": filter.grant_id,
                 "username": filter.username,
+                "sub": selection.user,
                 "client_id": filter.client_id,
                 "grants_revoked": revoked,
             });

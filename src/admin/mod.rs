@@ -32,6 +32,8 @@ pub mod token_revocation;
 pub mod user_import;
 pub mod users;
 pub mod verifiers;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 use std::sync::Arc;
 

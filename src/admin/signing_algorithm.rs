@@ -107,6 +107,7 @@ mod tests {
             active_at: at(active),
             revoked_at: None,
             retired_at: None,
+            activation_noted_at: None,
         }
     }
 

@@ -91,6 +91,7 @@ impl Admin {
             let view = RevokedTokens { grants: i64::try_from(grants).unwrap_or(i64::MAX), client_tokens_at_most };
             let details = json!({
                 "username": issued.username,
+                "sub": meant.grants.user,
                 "client_id": issued.client_id,
                 "from": issued.from,
                 "until": issued.until,

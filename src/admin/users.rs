@@ -137,7 +137,7 @@ impl Admin {
             // Read after the write: whoever deleted the user meanwhile is then noticed.
             let user = find(connection, name).await?;
             let revoked = self.end_grants(connection, &user, "password changed").await?;
-            self.audit(connection, "user.set_password", &target(&user), ended(revoked)).await?;
+            self.audit(connection, "user.set_password", &target(&user), ended(&user, revoked)).await?;
             Ok(Done { notes: note(revoked), ..Done::plain(user.into()) })
         };
         self.store.transaction(set).await
@@ -153,8 +153,8 @@ impl Admin {
             user.disabled_at = Some(self.clock.now());
             users::set_disabled(connection, user.id, user.disabled_at).await?;
             let revoked = self.end_grants(connection, &user, "user disabled").await?;
-            let mut details = turned("disabled", true);
-            details["grants_revoked"] = json!(revoked);
+            let mut details = ended(&user, revoked);
+            details["disabled"] = turned("disabled", true)["disabled"].take();
             self.audit(connection, "user.disable", &target(&user), details).await?;
             Ok(Done { notes: note(revoked), ..Done::plain(user.into()) })
         };
@@ -214,8 +214,9 @@ impl Admin {
             grants::delete(connection, Selection { user: Some(user.id), ..Selection::default() }).await?;
             users::delete(connection, user.id).await?;
             let target = target(&user);
+            let mut details = ended(&user, revoked);
             let view = UserView::from(user);
-            let details = json!({ "sub": view.sub, "before": view, "grants_revoked": revoked });
+            details["before"] = json!(view);
             self.audit(connection, "user.delete", &target, details).await?;
             Ok(Done { notes: note(revoked), ..Done::plain(view) })
         };
@@ -259,8 +260,8 @@ fn target(user: &User) -> String {
     format!("user:{}", user.username)
 }
 
-fn ended(revoked: usize) -> Value {
-    json!({ "grants_revoked": revoked })
+fn ended(user: &User, revoked: usize) -> Value {
+    json!({ "sub": user.id, "grants_revoked": revoked })
 }
 
 fn note(revoked: usize) -> Vec<String> {

@@ -110,6 +110,10 @@ pub(super) fn reseal_rows(from: &MasterKeyRing, to: &MasterKeyRing, rows: &mut R
             let place = Place::Secret { name: secret.name.clone(), version: secret.version };
             again(place, &mut secret.ciphertext)
         }),
+        Rows::Webhooks(webhooks) => webhooks.iter_mut().try_for_each(|webhook| {
+            let place = Place::Authorization { webhook: webhook.name.clone() };
+            webhook.sealed_authorization.as_mut().map_or(Ok(()), |sealed| again(place, sealed))
+        }),
         _ => Ok(()),
     }
 }

@@ -188,7 +188,7 @@ pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
             Report::done(&console.ask::<CreateClient>((), query, create.into_new()?).await?, &MEMBERS)
         }
         Command::List => {
-            let all = console.all::<ListClients, ClientView>(|cursor, limit| PageQuery { cursor, limit }).await?;
+            let all = console.all::<ListClients, ClientView>((), |cursor, limit| PageQuery { cursor, limit }).await?;
             Report::list(&all, &COLUMNS)
         }
         Command::Show(Named { client_id }) => {

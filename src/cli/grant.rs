@@ -70,7 +70,7 @@ pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
                 let (username, client_id) = (username.clone(), client_id.clone());
                 GrantsQuery { username, client_id, all, cursor, limit }
             };
-            let found = console.all::<ListGrants, GrantView>(page).await?;
+            let found = console.all::<ListGrants, GrantView>((), page).await?;
             let columns = ["grant_id", "username", "client_id", "scope", "state", "created_at", "idle_expires_at"];
             Report::list(&found, &columns)
         }

@@ -105,6 +105,7 @@ fn listing(ring: &MasterKeyRing, survey: &Survey) -> Vec<Value> {
         json!({
             "master_key": id.to_string(), "role": role,
             "signing_keys": of("signing_keys"), "sealed_secrets": of("sealed_secrets"),
+            "webhooks": of("webhooks"),
         })
     };
     in_ring.iter().copied().chain(others).enumerate().map(row).collect()
@@ -119,7 +120,7 @@ async fn list(config: &Config) -> Result<Report, Failure> {
 
 fn report(ring: &MasterKeyRing, survey: &Survey) -> Result<Report, Failure> {
     let rows = listing(ring, survey);
-    let mut report = Report::list(&rows, &["master_key", "role", "signing_keys", "sealed_secrets"])?;
+    let mut report = Report::list(&rows, &["master_key", "role", "signing_keys", "sealed_secrets", "webhooks"])?;
     let unused = ring.keys().skip(1).filter(|key| !survey.sealed.contains_key(&key.id()));
     for key in unused {
         report = report.noting(format!(

@@ -40,6 +40,7 @@ mod user;
 mod user_file;
 mod user_import;
 mod value;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,6 +113,9 @@ enum Command {
     /// Explains tokens (RFC 9068, RFC 7662).
     #[command(subcommand)]
     Token(token::Command),
+    /// Manages webhooks: who is told of security events (RFC 8417), by push (RFC 8935) or poll (RFC 8936).
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Shows and changes the settings that hold at run time: lifetimes, limits and key rotation.
     #[command(subcommand)]
     Settings(settings::Command),
@@ -175,6 +179,7 @@ fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
             Command::Key(command) => key::run(command, &place).await,
             Command::Grant(command) => grant::run(command, &place).await,
             Command::Token(command) => token::run(command, &place).await,
+            Command::Webhook(command) => webhook::run(command, &place).await,
             Command::Settings(command) => settings::run(command, &place).await,
             Command::MasterKey(command) => master_key::run(command, place.here(SECRETS)?).await,
             Command::Audit(command) => audit::run(command, &place).await,

@@ -78,13 +78,17 @@ impl Console {
     }
 
     /// Everything of a list, page by page. `query` asks for the page behind a cursor, of so many.
-    pub async fn all<O, T>(&self, query: impl Fn(Option<String>, Option<i64>) -> O::Query) -> Result<Vec<T>, Failure>
+    pub async fn all<O, T>(
+        &self,
+        path: O::Path,
+        query: impl Fn(Option<String>, Option<i64>) -> O::Query,
+    ) -> Result<Vec<T>, Failure>
     where
-        O: Operation<Path = (), Body = (), Answer = Page<T>>,
+        O: Operation<Path: Clone, Body = (), Answer = Page<T>>,
     {
         let (mut all, mut cursor) = (Vec::new(), None);
         loop {
-            let page = self.ask::<O>((), query(cursor, Some(LARGEST)), ()).await?;
+            let page = self.ask::<O>(path.clone(), query(cursor, Some(LARGEST)), ()).await?;
             all.extend(page.items);
             cursor = page.next;
             if cursor.is_none() {

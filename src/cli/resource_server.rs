@@ -97,7 +97,7 @@ pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
         }
         Command::List => {
             let page = |cursor, limit| PageQuery { cursor, limit };
-            Report::list(&console.all::<ListResourceServers, ResourceServerView>(page).await?, &COLUMNS)
+            Report::list(&console.all::<ListResourceServers, ResourceServerView>((), page).await?, &COLUMNS)
         }
         Command::Show(Named { audience }) => {
             Report::record(&console.ask::<ShowResourceServer>(audience, query, none).await?, &MEMBERS)

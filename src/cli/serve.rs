@@ -72,6 +72,7 @@ pub async fn run(
     let maintain = background::maintain(provider.clone());
     let record = background::record(provider.clone());
     let mut record_tokens = pin!(background::record_tokens(provider.clone()));
+    let tell = background::tell(provider.clone());
     let stop = async {
         stop_signal().await;
         tracing::info!("stopping: requests in flight are finished first");
@@ -92,7 +93,7 @@ pub async fn run(
         // Ends when the server failed, or has drained after a signal, at the latest in the time that it has for that.
         outcome = async { tokio::try_join!(listening.run(), administering) } => outcome.map(drop).map_err(failed),
         () = stop => Ok(()),
-        () = async { tokio::join!(follow, maintain, record, &mut record_tokens); } => Ok(()),
+        () = async { tokio::join!(follow, maintain, record, tell, &mut record_tokens); } => Ok(()),
     };
     // What the last requests were given. The task goes on to its end: dropped in a transaction, it would leave that open.
     provider.token_events.close();

@@ -109,7 +109,7 @@ pub async fn run(command: Command, place: &Place) -> Result<Report, Failure> {
         }
         Command::List => {
             let page = |cursor, limit| UsersQuery { cursor, limit, username_prefix: None };
-            Report::list(&console.all::<ListUsers, UserView>(page).await?, &COLUMNS)
+            Report::list(&console.all::<ListUsers, UserView>((), page).await?, &COLUMNS)
         }
         Command::Show { name } => Report::record(&console.ask::<ShowUser>(name, query, none).await?, &MEMBERS),
         Command::SetPassword { name, password_stdin } => {

@@ -12,7 +12,7 @@ use super::error::Error;
 use super::server::Limits;
 use super::transaction::RequestId;
 use crate::oauth::client_authentication::PresentedCredentials;
-use crate::oauth::{self, Origin};
+use crate::oauth::{self, Origin, Presence};
 use crate::protocol::form::Form;
 
 /// Longest body of a request. The longest honest one, with a password of 1,024 bytes percent-encoded, has a tenth.
@@ -107,5 +107,6 @@ pub fn origin(request: &HttpRequest) -> Origin {
     Origin {
         address: client_address::of(request),
         request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
+        presence: request.extensions().get::<Presence>().cloned().unwrap_or_default(),
     }
 }

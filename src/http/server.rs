@@ -132,7 +132,7 @@ fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            // Who hangs up gets no answer, and its place in the queue of passwords goes to the next.
+            // Who hangs up gets no answer, and its place in the queue of passwords goes to the next (see `transaction`).
             .h1_allow_half_closed(false)
             .keep_alive(Duration::from_secs(60))
             .client_request_timeout(arrival)

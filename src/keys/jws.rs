@@ -16,16 +16,19 @@ pub enum Typ {
     StatusList,
     /// A seal of the audit trail.
     AuditSeal,
+    /// RFC 8417 §2.3.
+    SecurityEvent,
 }
 
 impl Typ {
-    pub const ALL: [Self; 3] = [Self::AccessToken, Self::StatusList, Self::AuditSeal];
+    pub const ALL: [Self; 4] = [Self::AccessToken, Self::StatusList, Self::AuditSeal, Self::SecurityEvent];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "at+jwt",
             Self::StatusList => "statuslist+jwt",
             Self::AuditSeal => "signet-audit-seal+jwt",
+            Self::SecurityEvent => "secevent+jwt",
         }
     }
 

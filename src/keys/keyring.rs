@@ -1,6 +1,7 @@
 //! The ring that this process signs with, how it follows the database, and the rotation on schedule. What is done to keys
 //! by command is in `keyring/by_command.rs`.
 
+mod authorization;
 mod by_command;
 mod events;
 mod transfer;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use chrono::{DateTime, Duration, Utc};
 
+pub(super) use authorization::purpose as authorization_purpose;
 pub use by_command::{Activation, Revocation, RevokedKey};
 pub use transfer::{Admission, Role};
 
@@ -228,6 +230,7 @@ impl PreparedKey {
             active_at,
             revoked_at: None,
             retired_at: None,
+            activation_noted_at: None,
         };
         signing_keys::insert(connection, &key).await?;
         revisions::bump(connection, Topic::Keys).await?;

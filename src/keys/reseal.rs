@@ -160,5 +160,6 @@ fn purpose(place: &Place) -> String {
     match place {
         Place::SigningKey { kid } => keyring::purpose(kid),
         Place::Secret { name, version } => issuer_secrets::purpose(name, *version),
+        Place::Authorization { webhook } => keyring::authorization_purpose(webhook),
     }
 }

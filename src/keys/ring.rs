@@ -72,13 +72,15 @@ pub struct RingKey {
     /// The encoded header for each [`Typ`] that is signed often.
     access_token_header: String,
     status_list_header: String,
+    security_event_header: String,
 }
 
 impl RingKey {
     fn new(key: OpenedKey, span: Span) -> Self {
         let header = |typ| encode_header(key.public_jwk.algorithm(), key.public_jwk.kid(), typ);
         let (access_token_header, status_list_header) = (header(Typ::AccessToken), header(Typ::StatusList));
-        Self { key, span, access_token_header, status_list_header }
+        let security_event_header = header(Typ::SecurityEvent);
+        Self { key, span, access_token_header, status_list_header, security_event_header }
     }
 
     pub fn kid(&self) -> &str {
@@ -124,6 +126,7 @@ impl RingKey {
                 made = encode_header(self.algorithm(), self.kid(), typ);
                 &made
             }
+            Typ::SecurityEvent => &self.security_event_header,
         };
         sign_compact(header, &serde_json::to_vec(claims)?, self.key.signer.as_ref())
     }

@@ -1,16 +1,43 @@
-//! The moment in which a staged key begins to sign: the log says which verifiers have not fetched it.
+//! The moment in which a staged key begins to sign, which comes by time alone: the audit trail has it, once, and the log says
+//! which verifiers have not fetched the key.
 
 use chrono::{DateTime, Utc};
 
-use super::Provider;
+use serde_json::json;
+
+use super::audit::Deed;
 use super::key_set_fetches::REMEMBERED;
+use super::{Origin, Provider};
 use crate::keys::State;
-use crate::store::{Error, key_set_fetches};
+use crate::store::{Connection, Error, Exclusive, audit_events, key_set_fetches, signing_keys};
 
 /// Verifiers that are named in one line.
 const NAMED: usize = 10;
 
 impl Provider {
+    /// Records each key that has begun to sign. Every instance calls this; one records a key, and none does so twice.
+    /// Answers the kids that this one has recorded.
+    pub async fn note_activations(&self) -> Result<Vec<String>, Error> {
+        let now = self.clock.now();
+        if signing_keys::unnoted(&mut self.store.reading().await?, now).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let noted = async |connection: &mut Connection| -> Result<Vec<String>, Error> {
+            let mut kids = Vec::new();
+            for key in signing_keys::unnoted(connection, now).await? {
+                if signing_keys::note_activation(connection, &key.kid, now).await? {
+                    let target = format!("signing_key:{}", key.kid);
+                    let deed = Deed { actor: "signet".to_owned(), action: "key.activate", target };
+                    let details = json!({ "alg": key.algorithm.0, "active_at": key.active_at });
+                    audit_events::insert(connection, &self.event(now, deed, details, &Origin::default())).await?;
+                    kids.push(key.kid);
+                }
+            }
+            Ok(kids)
+        };
+        self.store.exclusively(Exclusive::Activation, noted).await
+    }
+
     /// Warns of keys that began to sign after `since` and until `until`, and answers their kids with how many verifiers do
     /// not know them.
     pub async fn warn_of_activations(

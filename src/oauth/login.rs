@@ -66,7 +66,8 @@ impl Provider {
         let Presented { user, .. } = presented;
         let failure = unusable(user.as_ref());
         let stored = user.as_ref().filter(|_| failure.is_none()).and_then(|user| user.password_hash.clone());
-        let verdict = match password.verify(stored.map(PasswordHash::from_stored)).await {
+        let stored = stored.map(PasswordHash::from_stored);
+        let verdict = match password.verify(stored, origin.presence.gone()).await {
             Err(password::Error::Busy) => {
                 self.give_slots_back(&attempt.taken).await?;
                 return Err(password::Error::Busy.into());

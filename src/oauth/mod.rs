@@ -16,6 +16,7 @@ mod login_events;
 mod login_throttle;
 mod own_password;
 mod password;
+pub mod presence;
 pub mod purge;
 mod refresh_token;
 pub mod revoke;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 pub use directory::{Directory, KnownClient};
 pub use error::{ClientRefusal, Error, GrantRefusal};
 pub use key_set_fetches::{KeySetFetches, PresentedVerifier};
+pub use presence::Presence;
 pub use token_events::TokenEvents;
 
 use crate::audit::Trail;
@@ -62,6 +64,8 @@ pub struct Provider {
 pub struct Origin {
     pub address: Option<IpAddr>,
     pub request_id: Option<String>,
+    /// Whether it is still waited for.
+    pub presence: Presence,
 }
 
 impl Provider {

@@ -54,7 +54,7 @@ impl Provider {
                 action: "user.change_password",
                 target: format!("user:{}", user.username),
             };
-            let event = self.event(now, deed, json!({ "grants_revoked": revoked }), origin);
+            let event = self.event(now, deed, json!({ "sub": user.id, "grants_revoked": revoked }), origin);
             audit_events::insert(connection, &event).await?;
             Ok(true)
         };

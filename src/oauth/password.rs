@@ -137,7 +137,7 @@ impl Provider {
         let limit = client.grant_limit.unwrap_or(settings.grant_limit);
         let moment = Moment { now, retention: settings.retention_at(now) };
         let evicted = evict_grants(connection, &self.entropy, (newest, limit), moment).await?;
-        if evicted == 0 {
+        if evicted.is_empty() {
             return Ok(());
         }
         let deed = Deed {
@@ -145,7 +145,14 @@ impl Provider {
             action: "grant.evict",
             target: format!("user:{}", user.username),
         };
-        let details = json!({ "grants_revoked": evicted, "grant_limit": limit, "grant_id": newest.id });
+        let details = json!({
+            "grants_revoked": evicted.len(),
+            "grant_limit": limit,
+            "grant_id": newest.id,
+            "evicted": evicted,
+            "sub": user.id,
+            "client_id": client.client_id,
+        });
         let event = self.event(now, deed, details, origin);
         audit_events::insert(connection, &event).await
     }

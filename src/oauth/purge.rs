@@ -36,6 +36,10 @@ use crate::store::{Connection, Error, Exclusive, Store};
 /// How long after its expiry a verifier may still accept a token.
 const LEEWAY: Duration = Duration::seconds(60);
 
+/// How long an administrator can see which events a webhook got, and which it did not get.
+const DELIVERED_KEPT: Duration = Duration::days(7);
+const GIVEN_UP_KEPT: Duration = Duration::days(30);
+
 /// How many batches of one kind, and how many pages of a table, are done before it is another kind's turn.
 #[derive(Clone, Copy)]
 struct Effort {
@@ -59,12 +63,14 @@ pub struct Purged {
     pub login_throttles: usize,
     pub known_addresses: usize,
     pub audit_events: usize,
+    pub webhook_deliveries: usize,
 }
 
 impl Purged {
     pub fn rows(&self) -> usize {
         let ended = self.grants + self.revocations + self.status_leases + self.status_lists;
-        ended + self.key_set_fetches + self.login_throttles + self.known_addresses + self.audit_events
+        let told = self.audit_events + self.webhook_deliveries;
+        ended + self.key_set_fetches + self.login_throttles + self.known_addresses + told
     }
 }
 
@@ -138,6 +144,10 @@ impl Purge {
         purged.status_lists = self.store.exclusively(Exclusive::Purge, purge::retired_lists).await?;
         purged.login_throttles = self.drain(effort, async |c| purge::login_throttles(c, now).await).await?;
         purged.known_addresses = self.drain(effort, async |c| purge::known_addresses(c, now - KNOWN).await).await?;
+        let (arrived, abandoned) = (now - DELIVERED_KEPT, now - GIVEN_UP_KEPT);
+        purged.webhook_deliveries += self.drain(effort, async |c| purge::delivered(c, arrived).await).await?;
+        purged.webhook_deliveries += self.drain(effort, async |c| purge::given_up(c, abandoned).await).await?;
+        self.drain(effort, async |c| purge::overdue(c, now).await).await?;
         purged.key_set_fetches = self.drain(effort, async |c| purge::key_set_fetches(c, fetched).await).await?;
         purged.audit_events = self.audit_events(effort, (now, settings.audit_retention)).await?;
         Ok(purged)

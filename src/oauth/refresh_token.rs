@@ -133,6 +133,8 @@ impl Provider {
         };
         let details = json!({
             "user_id": grant.user_id,
+            "sub": grant.user_id,
+            "client_id": client.client_id,
             "presented_generation": generation,
             "generation": grant.generation,
         });

@@ -42,7 +42,7 @@ impl Provider {
         let moment = Moment { now, retention: settings.retention_at(now) };
         let actor = format!("client:{}", client.client_id);
         let carried_out = async |connection: &mut Connection| -> Result<(), Error> {
-            let (target, details) = match revocable {
+            let (action, target, details) = match revocable {
                 Some(Revocable::Grant(id)) => {
                     let own = grants::find(connection, id).await?.filter(|grant| grant.client_id == client.id);
                     let Some(grant) = own else { return Ok(()) };
@@ -51,17 +51,23 @@ impl Provider {
                     if revoked == 0 {
                         return Ok(());
                     }
-                    (format!("grant:{id}"), json!({ "user_id": grant.user_id, "grants_revoked": revoked }))
+                    let details = json!({
+                        "sub": grant.user_id,
+                        "client_id": client.client_id,
+                        "grants_revoked": revoked,
+                        "initiating_entity": "user",
+                    });
+                    ("grant.revoke", format!("grant:{id}"), details)
                 }
                 Some(Revocable::Token(status, jti)) => {
                     if !revoke_token(connection, &self.entropy, status, moment).await? {
                         return Ok(());
                     }
-                    (actor.clone(), json!({ "jti": jti, "grants_revoked": 0 }))
+                    ("token.revoke", actor.clone(), json!({ "jti": jti, "grants_revoked": 0 }))
                 }
                 None => return Ok(()),
             };
-            let deed = Deed { actor, action: "token.revoke", target };
+            let deed = Deed { actor, action, target };
             audit_events::insert(connection, &self.event(now, deed, details, origin)).await?;
             Ok(())
         };

@@ -97,7 +97,7 @@ impl Pool {
 
     /// Verifies a presented password that nothing else has to be asked for.
     pub async fn verify(&self, presented: Secret, stored: Option<PasswordHash>) -> Result<Verdict, Error> {
-        self.admit(&presented)?.verify(stored).await
+        self.admit(&presented)?.verify(stored, std::future::pending()).await
     }
 
     /// Puts Argon2id over a hash of another system.
@@ -131,8 +131,8 @@ impl Admitted<'_> {
     /// then takes longer.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the wait was too long; nothing was hashed then.
-    pub async fn verify(self, stored: Option<PasswordHash>) -> Result<Verdict, Error> {
+    /// [`Error::Busy`] when the wait was too long, or `gone` came before the turn did; nothing was hashed then.
+    pub async fn verify(self, stored: Option<PasswordHash>, gone: impl Future<Output = ()>) -> Result<Verdict, Error> {
         let Self { pool, place, presented, password } = self;
         let (parameters, dummy, salt) = (pool.parameters, pool.dummy, pool.entropy.bytes());
         let task = move |arena: &mut Arena| {
@@ -153,7 +153,7 @@ impl Admitted<'_> {
             let rehash = outdated.then(|| Argon2id::compute(&password, parameters, salt, arena).into());
             Ok(Verdict::Right { rehash })
         };
-        pool.workers.run(place, task).await?
+        pool.workers.run_unless(gone, place, task).await?
     }
 }
 

@@ -69,15 +69,35 @@ impl Workers {
     ///
     /// # Errors
     /// [`Error::Busy`] after the deadline; [`Error::Crashed`] when `task` panics.
-    pub async fn run<T, F>(&self, Place(place): Place, task: F) -> Result<T, Error>
+    pub async fn run<T, F>(&self, place: Place, task: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut Arena) -> T + Send + 'static,
     {
-        let turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned())
-            .await
-            .map_err(|_| Error::Busy)?
-            .expect("the semaphore is never closed");
+        self.run_unless(std::future::pending(), place, task).await
+    }
+
+    /// The same, but a caller of whom `gone` is told leaves the queue. One whose turn has come is served to the end: what was
+    /// hashed counts, whoever still wants to know.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and [`Error::Busy`] for who has gone.
+    pub async fn run_unless<T, F>(
+        &self,
+        gone: impl Future<Output = ()>,
+        Place(place): Place,
+        task: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Arena) -> T + Send + 'static,
+    {
+        let turn = tokio::select! {
+            biased;
+            () = gone => return Err(Error::Busy),
+            turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned()) => turn,
+        };
+        let turn = turn.map_err(|_| Error::Busy)?.expect("the semaphore is never closed");
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |arena| {
             // Owned by the job, so that they come back when it ends, however it ends, and before the caller knows.

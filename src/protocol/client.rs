@@ -4,9 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::Type;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! names {
     ($(#[$doc:meta])* $type:ident { $($variant:ident = $name:literal,)+ }) => {
@@ -24,14 +21,14 @@ macro_rules! names {
             }
         }
 
-        impl PartialSchema for $type {
-            fn schema() -> RefOr<Schema> {
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 let names = Some([$($name,)+]);
-                ObjectBuilder::new().schema_type(Type::String).enum_values(names).into()
+                utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String).enum_values(names).into()
             }
         }
 
-        impl ToSchema for $type {}
+        impl utoipa::ToSchema for $type {}
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,22 +37,23 @@ macro_rules! names {
         }
 
         impl FromStr for $type {
-            type Err = UnknownName;
+            type Err = $crate::protocol::client::UnknownName;
 
-            fn from_str(text: &str) -> Result<Self, UnknownName> {
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($name => Ok(Self::$variant),)+
-                    _ => Err(UnknownName(&[$($name,)+])),
+                    _ => Err($crate::protocol::client::UnknownName(&[$($name,)+])),
                 }
             }
         }
     };
 }
+pub(super) use names;
 
 /// None of the names there are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("must be one of {}", .0.join(", "))]
-pub struct UnknownName(&'static [&'static str]);
+pub struct UnknownName(pub(super) &'static [&'static str]);
 
 names! {
     /// How a client authenticates at the token endpoint (RFC 7591 §2).

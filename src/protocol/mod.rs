@@ -13,6 +13,8 @@ pub mod metadata;
 pub mod network;
 pub mod percent;
 pub mod scope;
+pub mod security_event;
+pub mod set_poll;
 pub mod status_list;
 pub mod token;
 pub mod username;

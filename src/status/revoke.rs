@@ -31,16 +31,17 @@ pub async fn revoke_grants(
     Ok(revoked.len())
 }
 
-/// Revokes the oldest live grants of a user at a client beyond `limit`, of which `newest` is one. Answers how many.
+/// Revokes the oldest live grants of a user at a client beyond `limit`, of which `newest` is one. Answers which.
 pub async fn evict_grants(
     connection: &mut Connection,
     entropy: &Entropy,
     (newest, limit): (&Grant, i64),
     moment: Moment,
-) -> Result<usize, Error> {
+) -> Result<Vec<Uuid>, Error> {
     let evicted = grants::evict(connection, newest, limit, moment.now).await?;
-    record(connection, entropy, &places(&evicted), moment).await?;
-    Ok(evicted.len())
+    let bits: Vec<(i64, i64)> = evicted.iter().map(|(_, list, index)| (*list, *index)).collect();
+    record(connection, entropy, &places(&bits), moment).await?;
+    Ok(evicted.into_iter().map(|(id, ..)| id).collect())
 }
 
 /// The indexes of grants, as ranges.

@@ -1,6 +1,6 @@
 //! Who did what: events that are added and never changed, but for the seal that they come under
 //! (see [`audit_seals`](super::audit_seals)), and removed with all others of their seal. Pages of them are in
-//! `audit_events/pages.rs`.
+//! `audit_events/pages.rs`. Some events are told to webhooks: those go into the outbox with the event.
 
 pub mod pages;
 mod sealed;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::backend::on;
 use super::schema::audit_events;
-use super::{Bind, Connection, Error, Json};
+use super::{Bind, Connection, Error, Json, webhook_deliveries};
 pub use sealed::{between_seals, delete_under, mark_sealed, of_seal, unsealed, unsealed_purges, waiting_since};
 
 /// A row of `audit_events`. `details` never holds a secret.
@@ -123,9 +123,10 @@ impl AuditEvent {
     }
 }
 
+/// Adds an event, and what is told of it. For the transaction of what it tells of.
 pub async fn insert(connection: &mut Connection, event: &AuditEvent) -> Result<(), Error> {
-    on!(connection, c => diesel::insert_into(audit_events::table).values(event.clone()).execute(c))?;
-    Ok(())
+    on!(&mut *connection, c => diesel::insert_into(audit_events::table).values(event.clone()).execute(c))?;
+    webhook_deliveries::enqueue(connection, event).await
 }
 
 /// Inserts many, in one statement where that saves round trips. Those that are there already are left as they are: an answer

@@ -21,11 +21,14 @@ use super::signing_keys::SigningKey;
 use super::status::{Revocation, StatusLease, StatusList};
 use super::tables::Rows;
 use super::users::User;
+use super::webhook_deliveries::WebhookDelivery;
+use super::webhooks::Webhook;
 use super::{Json, Spelled};
 use crate::protocol::client::{AuthMethod, GrantType};
 use crate::protocol::jwk::{Algorithm, PublicJwk};
 use crate::protocol::network::Network;
 use crate::protocol::scope::Scope;
+use crate::protocol::security_event::Delivery;
 
 /// Each row's members are its columns. The compiler compares them with the row's: none can be missing.
 macro_rules! rows {
@@ -164,6 +167,7 @@ rows! {
         active_at: DateTime<Utc>,
         revoked_at: Option<DateTime<Utc>>,
         retired_at: Option<DateTime<Utc>>,
+        activation_noted_at: Option<DateTime<Utc>>,
     }
     KeySetFetches: "KeySetFetch" as KeySetFetchLine {
         verifier: String,
@@ -224,6 +228,30 @@ rows! {
         signature: String,
         sealed_at: DateTime<Utc>,
         purged_at: Option<DateTime<Utc>>,
+    }
+    Webhooks: "Webhook" as WebhookLine {
+        id: Uuid,
+        name: String,
+        #[serde(with = "spelled")] delivery: Spelled<Delivery>,
+        endpoint: Option<String>,
+        events: Json<Vec<String>>,
+        #[serde(with = "binary::optional")] sealed_authorization: Option<Vec<u8>>,
+        created_at: DateTime<Utc>,
+        disabled_at: Option<DateTime<Utc>>,
+    }
+    WebhookDeliveries: "WebhookDelivery" as WebhookDeliveryLine {
+        id: Uuid,
+        webhook_id: Uuid,
+        kind: String,
+        payload: Json<serde_json::Value>,
+        at: DateTime<Utc>,
+        attempts: i64,
+        next_attempt_at: DateTime<Utc>,
+        retry_until: DateTime<Utc>,
+        leased_until: Option<DateTime<Utc>>,
+        last_error: Option<String>,
+        delivered_at: Option<DateTime<Utc>>,
+        given_up_at: Option<DateTime<Utc>>,
     }
 }
 

@@ -145,13 +145,13 @@ pub async fn mark_revoked(
 }
 
 /// Revokes the oldest live grants that the user of `newest` has at its client, so that `limit` are left, it among them.
-/// Answers them. For a transaction that has locked the user's row, so that logins are counted one after the other.
+/// Answers them, each with where it has its bit: list and index. For a transaction that has locked the user's row, so that logins are counted one after the other.
 pub async fn evict(
     connection: &mut Connection,
     newest: &Grant,
     limit: i64,
     now: DateTime<Utc>,
-) -> Result<Vec<(i64, i64)>, Error> {
+) -> Result<Vec<(Uuid, i64, i64)>, Error> {
     let others = diesel::alias!(grants as others);
     let beyond = others
         .filter(others.field(grants::user_id).eq(Bind(newest.user_id)))
@@ -167,7 +167,7 @@ pub async fn evict(
     let change = (grants::revoked_at.eq(Bind(now)), grants::revoked_reason.eq("evicted"));
     let evicted = grants::table.filter(grants::id.eq_any(beyond)).filter(grants::revoked_at.is_null());
     Ok(on!(connection, c => diesel::update(evicted).set(change)
-        .returning((grants::status_list_id, grants::status_index)).get_results(c))?)
+        .returning((grants::id, grants::status_list_id, grants::status_index)).get_results(c))?)
 }
 
 /// Keeps everybody else from adding or changing a grant until the transaction ends.

@@ -28,6 +28,8 @@ pub mod signing_keys;
 pub mod status;
 pub mod tables;
 pub mod users;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 use backend::Bind;
 pub use backend::{Connection, Database, Exclusive, Json, Notices, Spelled, Store};

@@ -6,8 +6,9 @@
 //! of its key, a page at a time.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::{exists, min, not};
+use diesel::dsl::{case_when, exists, min, not};
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ use super::backend::{delete_unheld, on};
 use super::revisions::{self, Topic};
 use super::schema::{
     grants, key_set_fetches, known_addresses, login_throttles, revocations, status_leases, status_lists,
+    webhook_deliveries,
 };
 use super::{Bind, Connection, Error};
 
@@ -159,4 +161,39 @@ pub async fn key_set_fetches(connection: &mut Connection, until: DateTime<Utc>) 
     let key = rows.field(key_set_fetches::last_fetched_at);
     let due = rows.filter(key.lt(Bind(until))).order(key).limit(BATCH).select(rows.field(key_set_fetches::verifier));
     Ok(delete_unheld!(connection, key_set_fetches, verifier, due))
+}
+
+/// Deliveries that arrived so long ago.
+pub async fn delivered(connection: &mut Connection, until: DateTime<Utc>) -> Result<usize, Error> {
+    let rows = diesel::alias!(webhook_deliveries as ended);
+    let key = rows.field(webhook_deliveries::delivered_at);
+    let due = rows.filter(key.le(Bind(until))).order(key).limit(BATCH).select(rows.field(webhook_deliveries::id));
+    Ok(delete_unheld!(connection, webhook_deliveries, id, due))
+}
+
+/// Deliveries that were given up so long ago.
+pub async fn given_up(connection: &mut Connection, until: DateTime<Utc>) -> Result<usize, Error> {
+    let rows = diesel::alias!(webhook_deliveries as ended);
+    let key = rows.field(webhook_deliveries::given_up_at);
+    let due = rows.filter(key.le(Bind(until))).order(key).limit(BATCH).select(rows.field(webhook_deliveries::id));
+    Ok(delete_unheld!(connection, webhook_deliveries, id, due))
+}
+
+/// Gives up what nobody has fetched, and what waits for a disabled webhook.
+pub async fn overdue(connection: &mut Connection, now: DateTime<Utc>) -> Result<usize, Error> {
+    use webhook_deliveries as d;
+    let rows = diesel::alias!(webhook_deliveries as overdue);
+    let due = rows
+        .filter(rows.field(d::delivered_at).is_null())
+        .filter(rows.field(d::given_up_at).is_null())
+        .filter(rows.field(d::retry_until).le(Bind(now)))
+        .filter(rows.field(d::leased_until).is_null().or(rows.field(d::leased_until).le(Bind(now))))
+        .order(rows.field(d::retry_until))
+        .limit(BATCH)
+        .select(rows.field(d::id));
+    let untold = || Some("it was not taken in time").into_sql::<Nullable<Text>>();
+    let error = case_when(d::last_error.is_null(), untold()).otherwise(d::last_error);
+    let change = (d::given_up_at.eq(Bind(now)), d::last_error.eq(error));
+    let given_up = d::table.filter(d::id.eq_any(due)).filter(d::delivered_at.is_null());
+    Ok(on!(connection, c => diesel::update(given_up).set(change).execute(c))?)
 }

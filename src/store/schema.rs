@@ -116,6 +116,7 @@ tables! {
         active_at -> DbTime,
         revoked_at -> Nullable<DbTime>,
         retired_at -> Nullable<DbTime>,
+        activation_noted_at -> Nullable<DbTime>,
     }
     sealed_secrets (name, version) {
         name -> Text,
@@ -200,11 +201,36 @@ tables! {
         sealed_at -> DbTime,
         purged_at -> Nullable<DbTime>,
     }
+    webhooks (id) {
+        id -> DbUuid,
+        name -> Text,
+        delivery -> Text,
+        endpoint -> Nullable<Text>,
+        events -> DbJson,
+        sealed_authorization -> Nullable<Binary>,
+        created_at -> DbTime,
+        disabled_at -> Nullable<DbTime>,
+    }
+    webhook_deliveries (id) {
+        id -> DbUuid,
+        webhook_id -> DbUuid,
+        kind -> Text,
+        payload -> DbJson,
+        at -> DbTime,
+        attempts -> BigInt,
+        next_attempt_at -> DbTime,
+        retry_until -> DbTime,
+        leased_until -> Nullable<DbTime>,
+        last_error -> Nullable<Text>,
+        delivered_at -> Nullable<DbTime>,
+        given_up_at -> Nullable<DbTime>,
+    }
 }
 
 joinable!(client_secrets -> clients (client_id));
 joinable!(grants -> clients (client_id));
 joinable!(grants -> users (user_id));
+joinable!(webhook_deliveries -> webhooks (webhook_id));
 
 #[cfg(test)]
 mod tests {

@@ -6,14 +6,23 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::backend::on;
-use super::schema::{sealed_secrets, signing_keys};
+use super::schema::{sealed_secrets, signing_keys, webhooks};
 use super::{Connection, Error};
 
 /// A column of a row that holds a sealed value.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Place {
-    SigningKey { kid: String },
-    Secret { name: String, version: i64 },
+    SigningKey {
+        kid: String,
+    },
+    Secret {
+        name: String,
+        version: i64,
+    },
+    /// What is sent to a webhook, by its name.
+    Authorization {
+        webhook: String,
+    },
 }
 
 impl Place {
@@ -21,6 +30,7 @@ impl Place {
         match self {
             Self::SigningKey { .. } => "signing_keys",
             Self::Secret { .. } => "sealed_secrets",
+            Self::Authorization { .. } => "webhooks",
         }
     }
 }
@@ -30,6 +40,7 @@ impl fmt::Display for Place {
         match self {
             Self::SigningKey { kid } => write!(f, "signing_keys, kid {kid}"),
             Self::Secret { name, version } => write!(f, "sealed_secrets, {name} version {version}"),
+            Self::Authorization { webhook } => write!(f, "webhooks, authorization of {webhook}"),
         }
     }
 }
@@ -49,12 +60,20 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<SealedValue>, Error>
         .select((sealed_secrets::name, sealed_secrets::version, sealed_secrets::ciphertext))
         .order((sealed_secrets::name, sealed_secrets::version));
     let keys = on!(&mut *connection, c => keys.load::<(String, Vec<u8>)>(c))?;
-    let secrets = on!(connection, c => secrets.load::<(String, i64, Vec<u8>)>(c))?;
+    let secrets = on!(&mut *connection, c => secrets.load::<(String, i64, Vec<u8>)>(c))?;
+    let authorizations = webhooks::table
+        .filter(webhooks::sealed_authorization.is_not_null())
+        .select((webhooks::name, webhooks::sealed_authorization.assume_not_null()))
+        .order(webhooks::name);
+    let authorizations = on!(connection, c => authorizations.load::<(String, Vec<u8>)>(c))?;
     let keys = keys.into_iter().map(|(kid, sealed)| SealedValue { place: Place::SigningKey { kid }, sealed });
     let secrets = secrets
         .into_iter()
         .map(|(name, version, sealed)| SealedValue { place: Place::Secret { name, version }, sealed });
-    Ok(keys.chain(secrets).collect())
+    let authorizations = authorizations
+        .into_iter()
+        .map(|(webhook, sealed)| SealedValue { place: Place::Authorization { webhook }, sealed });
+    Ok(keys.chain(secrets).chain(authorizations).collect())
 }
 
 /// Puts `new` where `old` is. `false` where it no longer is: somebody else has replaced or removed it.
@@ -67,6 +86,13 @@ pub async fn replace(connection: &mut Connection, place: &Place, old: &[u8], new
         Place::Secret { name, version } => {
             let row = sealed_secrets::table.find((name, version)).filter(sealed_secrets::ciphertext.eq(old));
             on!(connection, c => diesel::update(row).set(sealed_secrets::ciphertext.eq(new)).execute(c))?
+        }
+        Place::Authorization { webhook } => {
+            let row = webhooks::table
+                .filter(webhooks::name.eq(webhook))
+                .filter(webhooks::sealed_authorization.eq(Some(old.to_vec())));
+            let change = webhooks::sealed_authorization.eq(Some(new.to_vec()));
+            on!(connection, c => diesel::update(row).set(change).execute(c))?
         }
     };
     Ok(replaced == 1)

@@ -26,6 +26,9 @@ pub struct SigningKey {
     /// Of a key that never signs here: when the issuer that it comes from stopped signing with it.
     #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
     pub retired_at: Option<DateTime<Utc>>,
+    /// When it was recorded that the key has begun to sign.
+    #[diesel(serialize_as = Bind<Option<DateTime<Utc>>>)]
+    pub activation_noted_at: Option<DateTime<Utc>>,
 }
 
 pub async fn insert(connection: &mut Connection, key: &SigningKey) -> Result<(), Error> {
@@ -58,6 +61,24 @@ pub async fn set_revoked_at(connection: &mut Connection, kid: &str, at: DateTime
 pub async fn set_active_at(connection: &mut Connection, kid: &str, at: DateTime<Utc>) -> Result<(), Error> {
     on!(connection, c => diesel::update(signing_keys::table.find(kid)).set(signing_keys::active_at.eq(Bind(at))).execute(c))?;
     Ok(())
+}
+
+/// Keys that sign or have signed, of which that is not recorded yet.
+pub async fn unnoted(connection: &mut Connection, now: DateTime<Utc>) -> Result<Vec<SigningKey>, Error> {
+    Ok(on!(connection, c => signing_keys::table
+        .filter(signing_keys::activation_noted_at.is_null())
+        .filter(signing_keys::active_at.le(Bind(now)))
+        .filter(signing_keys::revoked_at.is_null())
+        .filter(signing_keys::retired_at.is_null())
+        .order((signing_keys::active_at, signing_keys::kid))
+        .select(SigningKey::as_select()).load(c))?)
+}
+
+/// `false` where it was recorded already.
+pub async fn note_activation(connection: &mut Connection, kid: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+    let row = signing_keys::table.find(kid).filter(signing_keys::activation_noted_at.is_null());
+    let change = signing_keys::activation_noted_at.eq(Bind(now));
+    Ok(on!(connection, c => diesel::update(row).set(change).execute(c))? == 1)
 }
 
 /// Whether there was such a key.

@@ -21,12 +21,15 @@ use super::revisions::{self as counters, Topic};
 use super::schema::{
     audit_events, audit_seals, client_secrets, clients, grants, key_set_fetches, known_addresses, resource_servers,
     revisions, revocations, sealed_secrets, settings, signing_keys, status_leases, status_lists, users,
+    webhook_deliveries, webhooks,
 };
 use super::sealed_secrets::SealedSecret;
 use super::settings::Settings;
 use super::signing_keys::SigningKey;
 use super::status::{self, Revocation, StatusLease, StatusList};
 use super::users::User;
+use super::webhook_deliveries::WebhookDelivery;
+use super::webhooks::Webhook;
 use super::{Bind, Connection, Error};
 
 /// Rows in memory at a time.
@@ -158,6 +161,8 @@ tables! {
     Settings: settings, Settings, id = |row| row.id;
     AuditEvents: audit_events, AuditEvent, id = |row| Bind(row.id);
     AuditSeals: audit_seals, AuditSeal, number = |row| row.number;
+    Webhooks: webhooks, Webhook, id = |row| Bind(row.id);
+    WebhookDeliveries: webhook_deliveries, WebhookDelivery, id = |row| Bind(row.id);
 }
 
 /// Reads a whole table, a page at a time.

@@ -80,7 +80,7 @@ on_both! {
         for token in [session.refresh(), session.refresh(), "unknown"] {
             assert_eq!(app.post("/oauth2/revoke", &[("token", token)]).await.status, 200);
         }
-        let event = requested(&app, "token.revoke").await;
+        let event = requested(&app, "grant.revoke").await;
         assert_eq!(said(&event), ("client:erp", format!("grant:{grant}").as_str(), "success"));
         app.sql("DELETE FROM audit_events").await;
         for _ in 0..2 {

@@ -1,5 +1,6 @@
 //! Backups: what is restored goes on as if nothing had happened, and what is not a whole backup is refused.
 
+use signet::admin::webhooks::NewWebhook;
 use signet::backup::age::Work;
 use signet::backup::{Backup, BackupError, Contents, Creation, Restoration};
 use signet::cli::compose;
@@ -13,6 +14,7 @@ use signet::store::tables::{self, Table};
 
 use crate::on_both;
 use crate::support::app::{App, Backend, PASSWORD, Place, claims};
+use crate::support::receiver::{Receiver, to};
 
 pub const PASSPHRASE: &str = "seven otters paint slowly";
 
@@ -76,6 +78,10 @@ on_both! {
         let own = app.token(&[("grant_type", "client_credentials")]).await.tokens();
         let revoked = app.log_in().await;
         app.post("/oauth2/revoke", &[("token", revoked.refresh())]).await;
+        let receiver = Receiver::start().await;
+        let authorization = Some(Secret::new("Bearer oyster-lantern-64-meadow"));
+        app.admin().create_webhook(NewWebhook { authorization, ..to(receiver.url()) }).await.unwrap();
+        app.admin().test_webhook("siem").await.unwrap();
         let keys = app.get("/.well-known/jwks.json").await.json();
         app.provider.keys.rotate(signet::keys::Activation::Published, &signet::store::audit_events::Author::signet()).await.unwrap();
         // More than a page.
@@ -109,6 +115,9 @@ on_both! {
         assert_eq!(restored.token(&form).await.status, 200);
         let event = restored.newest_event().await;
         assert_eq!(event.action, "backup.restore");
+        // What was on its way goes on, and the receiver still knows who tells it.
+        assert_eq!(restored.push().await, 2, "the test and the new key");
+        assert_eq!(receiver.received()[0].header("authorization"), Some("Bearer oyster-lantern-64-meadow"));
     }
 
     async fn a_restored_issuer_hands_out_no_status_index_that_may_be_taken(app) {

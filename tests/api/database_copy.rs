@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl as _;
 use serde_json::{Value, json};
+use signet::admin::webhooks::NewWebhook;
 use signet::config::DatabaseUrl;
 use signet::protocol::client::{AuthMethod, GrantType};
 use signet::secret::Secret;
@@ -17,6 +18,7 @@ use signet::store::{Connection, Database, Error, Json, Store, users};
 use crate::support::app::{API, App, Backend, Tokens, block_on, run};
 use crate::support::cluster;
 use crate::support::program::Program;
+use crate::support::receiver::to;
 use crate::support::sql::dump;
 
 /// More than two pages.
@@ -146,6 +148,9 @@ async fn there_and_back(app: App) {
     let public = Some(AuthMethod::None);
     app.client("public", &[API], &[GrantType::Password, GrantType::RefreshToken], public).await;
     let issued = Issued::by(&app).await;
+    let authorization = Some(Secret::new("Bearer oyster-lantern-64-meadow"));
+    app.admin().create_webhook(NewWebhook { authorization, ..to("https://siem.example/".to_owned()) }).await.unwrap();
+    app.admin().test_webhook("siem").await.unwrap();
     fill(&app).await;
     app.get("/.well-known/jwks.json").await;
     app.provider.record_key_set_fetches().await.unwrap();

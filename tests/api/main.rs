@@ -63,3 +63,8 @@ mod user_import_program;
 mod users;
 mod verifier;
 mod verifiers;
+mod webhook_admin;
+mod webhook_crash;
+mod webhook_events;
+mod webhook_poll;
+mod webhooks;

@@ -7,6 +7,7 @@ pub mod issuer;
 pub mod resource_servers;
 pub mod signing_keys;
 pub mod users;
+pub mod webhooks;
 
 use super::operation::Visitor;
 
@@ -17,6 +18,7 @@ pub fn each(visitor: &mut impl Visitor) {
     resource_servers::each(visitor);
     signing_keys::each(visitor);
     grants::each(visitor);
+    webhooks::each(visitor);
     audit::each(visitor);
     issuer::each(visitor);
 }

@@ -74,6 +74,7 @@ impl Keys {
             active_at,
             revoked_at: None,
             retired_at: (role == Role::Verifying).then_some(now),
+            activation_noted_at: None,
         };
         signing_keys::insert(connection, &row).await?;
         revisions::bump(connection, Topic::Keys).await?;

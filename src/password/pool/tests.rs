@@ -163,7 +163,7 @@ async fn a_password_that_is_let_in_keeps_its_place_until_it_is_verified_or_given
     assert_eq!(pool.admit(&secret("x")).err(), Some(Error::Busy));
     drop(admitted);
     assert_eq!(pool.computations(), 0);
-    assert_eq!(pool.admit(&secret("x")).unwrap().verify(None).await, Ok(Verdict::Wrong));
+    assert_eq!(pool.admit(&secret("x")).unwrap().verify(None, std::future::pending()).await, Ok(Verdict::Wrong));
     assert_eq!(pool.admit(&secret(&"x".repeat(1025))).err(), Some(Error::TooLong));
 }
 

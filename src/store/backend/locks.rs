@@ -16,6 +16,8 @@ pub enum Exclusive {
     Purge,
     /// Sealing audit events.
     Seal,
+    /// Recording that keys have begun to sign.
+    Activation,
 }
 
 impl Connection {

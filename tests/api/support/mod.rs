@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod disclosure;
 pub mod guesses;
 pub mod program;
+pub mod receiver;
 pub mod recorded;
 pub mod sql;
 pub mod usage;

@@ -18,6 +18,8 @@ pub const FIRST_PASSWORD: &str = "copper meadow 93 whistle";
 pub const PASSWORD: &str = "indigo ladder 58 pelican";
 const WRONG_PASSWORD: &str = "indigo ladder 59 pelican";
 const WEAK_PASSWORD: &str = "bertbertbertbertbert";
+/// What a receiver of security events knows the issuer by.
+const RECEIVER: &str = "Bearer walnut-trumpet-27-glacier";
 const WRONG_SECRET: &str = "sgs_not-the-secret-of-any-client-at-all";
 
 /// A text and where it came from. What a command shows by design, once, is not looked for in it.
@@ -76,9 +78,15 @@ impl<'a> Usage<'a> {
             ("wrong password", WRONG_PASSWORD),
             ("weak password", WEAK_PASSWORD),
             ("wrong secret", WRONG_SECRET),
+            ("authorization", RECEIVER),
+            ("credentials of the authorization", &RECEIVER["Bearer ".len()..]),
         ] {
             self.secrets.add(what, password);
         }
+        // Nobody listens there: each event is tried, and what keeps it is written down.
+        let webhook = ["webhook", "create", "siem", "--endpoint", "http://127.0.0.1:9/events", "--authorization-stdin"];
+        self.command(&format!("{RECEIVER}\n"), &webhook);
+        self.command("", &["webhook", "test", "siem"]);
         self.command("", &["resource-server", "create", API, "--scope", "read write", "--json"]);
         let grants =
             ["--grant-type", "password", "--grant-type", "refresh_token", "--grant-type", "client_credentials"];
@@ -98,6 +106,8 @@ impl<'a> Usage<'a> {
             &["key", "rotate"],
             &["key", "list", "--json"],
             &["settings", "show"],
+            &["webhook", "show", "siem"],
+            &["webhook", "deliveries", "siem", "--json"],
             &["doctor"],
         ] {
             self.command("", shown);
