@@ -1,6 +1,6 @@
 //! Evidence of tampering with the audit trail: seals over events, made in the background and checked on demand.
 //!
-//! A seal is over some events in the order of their times: a chain of hashes through each event's [canonical](canonical)
+//! A seal is over some events in the order of their times: a chain of hashes through each event's [canonical]
 //! bytes, which begins with the hash of the seal before. It is signed by the key that signs the status lists, and vouches for
 //! the signature of the seal before, if its maker could check it. So the newest signature, by a key that the issuer knows,
 //! vouches for all; the keys of older seals may have gone. `docs/audit.md` says what this protects from and what not.

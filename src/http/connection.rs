@@ -2,6 +2,9 @@
 //!
 //! The HTTP/1 dispatcher times the first head on a connection and the pause between requests. It does not time a
 //! connection that says nothing, the heads after the first, or a body that it drains after the answer.
+//!
+//! And one that knows when its client has gone: the dispatcher carries a request out all the same, which is as it must be in the
+//! middle of a transaction, but what only waits for its turn may leave.
 
 use std::io;
 use std::pin::Pin;
@@ -10,6 +13,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::oauth::presence::{Presence, Waiting};
 
 /// What carries HTTP: a socket, or TLS on one.
 trait Carrier: AsyncRead + AsyncWrite + Unpin {}
@@ -22,12 +27,15 @@ pub struct Connection {
     carrier: Box<dyn Carrier>,
     patience: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Given up when the client says no more.
+    waiting: Option<Waiting>,
+    presence: Presence,
 }
 
 impl Connection {
     /// For HTTP/1.
     pub fn patient(carrier: impl AsyncRead + AsyncWrite + Unpin + 'static, patience: Duration) -> Self {
-        let mut connection = Self { carrier: Box::new(carrier), patience, deadline: None };
+        let mut connection = Self::new(Box::new(carrier), patience);
         connection.expect_answer();
         connection
     }
@@ -35,7 +43,17 @@ impl Connection {
     /// For HTTP/2, whose dispatcher asks the client by pings whether it is still there, and whose client may well send
     /// what needs no answer.
     pub fn untimed(carrier: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Self {
-        Self { carrier: Box::new(carrier), patience: Duration::MAX, deadline: None }
+        Self::new(Box::new(carrier), Duration::MAX)
+    }
+
+    fn new(carrier: Box<dyn Carrier>, patience: Duration) -> Self {
+        let (waiting, presence) = Presence::new();
+        Self { carrier, patience, deadline: None, waiting: Some(waiting), presence }
+    }
+
+    /// Whether the client is still there.
+    pub fn presence(&self) -> Presence {
+        self.presence.clone()
     }
 
     fn expect_answer(&mut self) {
@@ -50,6 +68,12 @@ impl AsyncRead for Connection {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut this.carrier).poll_read(context, buffer);
+        let has_room = buffer.remaining() > 0;
+        match &outcome {
+            Poll::Ready(Ok(())) if buffer.filled().len() == before && has_room => this.waiting = None,
+            Poll::Ready(Err(_)) => this.waiting = None,
+            _ => {}
+        }
         if this.deadline.is_none() && buffer.filled().len() > before {
             this.expect_answer();
         }

@@ -107,6 +107,6 @@ pub fn origin(request: &HttpRequest) -> Origin {
     Origin {
         address: client_address::of(request),
         request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
-        presence: request.extensions().get::<Presence>().cloned().unwrap_or_default(),
+        presence: request.conn_data::<Presence>().cloned().unwrap_or_default(),
     }
 }

@@ -132,8 +132,9 @@ fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            // Who hangs up gets no answer, and its place in the queue of passwords goes to the next (see `transaction`).
-            .h1_allow_half_closed(false)
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(connection.presence());
+            })
             .keep_alive(Duration::from_secs(60))
             .client_request_timeout(arrival)
             .client_disconnect_timeout(Duration::from_secs(1))

@@ -1,6 +1,7 @@
 //! What every request and answer have in common: an identifier, the security headers, a line in the log, and an answer
 //! even when the code behind it panics.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,9 +12,10 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, web};
+use futures_util::FutureExt as _;
 
 use super::error;
-use crate::oauth::{Presence, Provider};
+use crate::oauth::Provider;
 
 /// Names a request in the log and in the audit trail: the caller's own, where it sent a sound one.
 #[derive(Clone, Debug)]
@@ -49,10 +51,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub async fn transaction(
     request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
+    next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let began = std::time::Instant::now();
-    let begun = request.app_data::<InFlight>().map(InFlight::begin);
+    let _begun = request.app_data::<InFlight>().map(InFlight::begin);
     let provider = request.app_data::<web::Data<Provider>>().cloned();
     let id = presented_id(&request).unwrap_or_else(|| {
         let random = provider.as_ref().map(|provider| provider.entropy.uuid());
@@ -61,19 +63,8 @@ pub async fn transaction(
     request.extensions_mut().insert(RequestId(id.clone()));
     let is_https = provider.is_some_and(|provider| provider.issuer.is_https());
 
-    // Dropped with this future, when the client has gone.
-    let (_waiting, presence) = Presence::new();
-    request.extensions_mut().insert(presence);
-
-    // The router needs the request for itself alone, so none of it may be kept here meanwhile. And a request that has begun is
-    // carried out, whether its client waits or not: stopped in a transaction, it would hold what that has locked.
-    let answering = next.call(request);
-    let answering = actix_web::rt::spawn(async move {
-        let outcome = answering.await;
-        drop(begun);
-        outcome
-    });
-    let Ok(outcome) = answering.await else {
+    // The router needs the request for itself alone, so none of it may be kept here meanwhile.
+    let Ok(outcome) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
         tracing::error!(request.id = id, "the code behind this request panicked");
         let mut response = error::plain(HttpResponse::InternalServerError(), "server_error", "The server failed.");
         add_headers(response.headers_mut(), &id, is_https);
