@@ -11,7 +11,7 @@ use crate::config::{Config, DatabaseUrl, MasterKeySource};
 use crate::entropy::Entropy;
 use crate::keys::master::{self, MasterKeyError, MasterKeyRing};
 use crate::keys::{IssuerSecrets, Keys, SecretsError};
-use crate::oauth::{Directory, KeySetFetches, Origin, Provider, TokenEvents};
+use crate::oauth::{Directory, KeySetFetches, Origin, PasswordGrantUses, Provider, TokenEvents};
 use crate::password::{BreachedPasswords, Parameters, Pool, PoolSettings};
 use crate::protocol::issuer::Issuer;
 use crate::status::{Allocator, Published};
@@ -241,6 +241,7 @@ pub async fn instance(config: &Config, issuer: Issuer, surroundings: Surrounding
         secrets,
         passwords,
         key_set_fetches: KeySetFetches::default(),
+        password_grant_uses: PasswordGrantUses::default(),
         token_events: TokenEvents::default(),
     };
     provider.synchronise().await.map_err(admin::Error::from)?;

@@ -9,7 +9,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, web};
 use futures_util::FutureExt as _;
@@ -90,9 +90,13 @@ fn add_headers(headers: &mut HeaderMap, id: &str, is_https: bool) {
     let mut set = |name, value| headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     set("x-content-type-options", "nosniff");
     set("referrer-policy", "no-referrer");
-    set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
     if is_https {
         set("strict-transport-security", "max-age=63072000");
+    }
+    // A page may have one of its own.
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, value);

@@ -16,6 +16,7 @@ mod login_events;
 mod login_throttle;
 mod own_password;
 mod password;
+mod password_grant_uses;
 pub mod presence;
 pub mod purge;
 mod refresh_token;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 pub use directory::{Directory, KnownClient};
 pub use error::{ClientRefusal, Error, GrantRefusal};
 pub use key_set_fetches::{KeySetFetches, PresentedVerifier};
+pub use password_grant_uses::PasswordGrantUses;
 pub use presence::Presence;
 pub use token_events::TokenEvents;
 
@@ -55,6 +57,7 @@ pub struct Provider {
     pub lists: Published,
     pub passwords: Arc<crate::password::Pool>,
     pub key_set_fetches: KeySetFetches,
+    pub password_grant_uses: PasswordGrantUses,
     pub token_events: TokenEvents,
 }
 

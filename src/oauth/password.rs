@@ -41,7 +41,9 @@ impl Provider {
         // Asked first: a request that can get nothing must not cost a hash.
         let target = self.target(client, (&client.audiences.0, &client.scope.0), requested).await?;
         let settings = self.directory.settings().await?;
-        let login = self.log_in(Some(client), (presented_name, &presented_password), &settings, origin).await?;
+        let login = self.log_in(Some(client), (presented_name, &presented_password), &settings, origin).await;
+        self.password_grant_uses.count(&client.client_id, login.is_ok());
+        let login = login?;
 
         let grant = self.new_grant(client, &login, (&target, requested), (&settings, origin)).await?;
         let refreshes = client.grant_types.0.contains(&GrantType::RefreshToken);

@@ -6,6 +6,7 @@ use signet::admin::users::{UserChange, UserView};
 use signet::admin::{Done, Error};
 
 use crate::on_both;
+use crate::support::administration::Administration;
 use crate::support::app::{App, PASSWORD};
 use crate::support::disclosure::contains;
 use crate::support::guesses::{behind_a_proxy, change};
@@ -72,6 +73,25 @@ on_both! {
         login(PASSWORD).await.tokens();
         assert_eq!(app.events(|action| action == "user.update").await.len(), 2);
         assert!(matches!(allow_password(&app, "nobody", true).await, Err(Error::NotFound { .. })));
+    }
+
+    async fn who_still_uses_the_password_grant_is_counted(app) {
+        let administration = Administration::of(&app).await;
+        app.log_in().await;
+        app.log_in().await;
+        app.token(&[("grant_type", "password"), ("username", "alice"), ("password", "wrong")]).await;
+        let reader = administration.with_token(&app.administrator("admin:read").await);
+        let metrics = reader.get("/metrics").await;
+        assert_eq!((metrics.status, metrics.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));
+        for line in [
+            "signet_password_grant_logins_total{client_id=\"erp\",outcome=\"success\"} 2",
+            "signet_password_grant_logins_total{client_id=\"erp\",outcome=\"failure\"} 1",
+            "signet_password_queue_waiting 0",
+        ] {
+            assert!(metrics.text.lines().any(|found| found == line), "{line}: {}", metrics.text);
+        }
+        let writer = administration.with_token(&app.administrator("admin:write").await);
+        writer.get("/metrics").await.problem(403, "insufficient_scope");
     }
 
     async fn a_login_is_recorded_with_user_client_address_and_request(app) {

@@ -26,6 +26,7 @@ async fn provider(desk: &Desk) -> Provider {
         statuses: Allocator::new(store.clone(), clock.clone(), entropy.clone()),
         passwords: passwords.clone(),
         key_set_fetches: KeySetFetches::default(),
+        password_grant_uses: crate::oauth::PasswordGrantUses::default(),
         token_events: TokenEvents::default(),
     }
 }

@@ -4,6 +4,7 @@
 mod access;
 mod call;
 mod etag;
+mod metrics;
 mod openapi;
 mod problem;
 mod reference;
@@ -51,6 +52,7 @@ pub fn routes(provider: &Arc<Provider>) -> impl FnOnce(&mut web::ServiceConfig) 
         }
         app.service(only(Method::GET, &format!("{ROOT}/openapi.json"), get().to(openapi_json)))
             .service(only(Method::GET, &format!("{ROOT}/reference"), get().to(reference_page)))
+            .service(only(Method::GET, "/metrics", get().to(metrics::metrics)))
             .service(only(Method::GET, "/healthz", get().to(health::alive)))
             .service(only(Method::GET, "/readyz", get().to(health::ready)))
             .default_service(web::to(|request: HttpRequest| async move {
@@ -104,6 +106,7 @@ async fn reference_page(request: HttpRequest) -> Result<HttpResponse, Problem> {
     access::any(&request).await?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((header::CACHE_CONTROL, "no-cache")).insert_header((CONTENT_TYPE, "text/html; charset=utf-8"));
+    answer.insert_header((header::CONTENT_SECURITY_POLICY, reference::content_security_policy()));
     Ok(answer.body(reference()))
 }
 

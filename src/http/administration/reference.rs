@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::openapi;
@@ -9,9 +12,15 @@ use super::openapi;
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}\
     code,pre{font:14px/1.45 ui-monospace,monospace}pre{background:#f5f5f2;padding:.7rem;overflow:auto}\
     h2{margin-top:2.5rem;border-bottom:1px solid #ccc}h3{margin-bottom:.2rem}\
-    .verb{display:inline-block;min-width:4.5rem;font-weight:600}.scope{color:#555}\
+    .verb{display:inline-block;min-width:4.5rem;font-weight:600}.scope{color:#555;font-size:14px;font-weight:400}\
     table{border-collapse:collapse;margin:.5rem 0}td,th{text-align:left;vertical-align:top;padding:.15rem .8rem .15rem 0}\
     @media(prefers-color-scheme:dark){body{background:#161616;color:#e4e4e4}pre{background:#222}.scope{color:#aaa}}";
+
+/// What the page needs is itself and its style, which its hash names.
+pub fn content_security_policy() -> String {
+    let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+    format!("default-src 'none'; style-src 'sha256-{hash}'; frame-ancestors 'none'")
+}
 
 /// The whole page.
 pub fn page() -> String {
