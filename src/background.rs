@@ -80,8 +80,8 @@ async fn listen(provider: &Provider, noticed: &Notify) {
     }
 }
 
-/// Rotates and purges signing keys as time asks for it, seals audit events, and removes what has ended. Every instance runs this; the database
-/// lets one do the work.
+/// Rotates and purges signing keys as time asks for it, seals audit events, and removes what has ended. Every instance runs
+/// this; the database lets one do the work.
 pub async fn maintain(provider: Arc<Provider>) {
     let mut looked_at = provider.clock.now();
     let mut purge = Purge::new(provider.store.clone(), provider.clock.clone(), provider.entropy.clone());
@@ -156,6 +156,7 @@ pub async fn record_tokens(provider: Arc<Provider>) {
         }
     }
 }
+
 /// Pushes security events to webhooks. Every instance does; a lease in the database lets one at a time be at each event.
 pub async fn tell(provider: Arc<Provider>) {
     match Pusher::new(outbox(&provider)) {

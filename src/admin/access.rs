@@ -1,12 +1,13 @@
 //! Who may administer over HTTP: whoever has an access token of this issuer for the administration API, and could get the same
 //! now. The token alone is not believed: a client or user that was disabled, or lost the scope, is out at once.
 
+use super::Error;
 use super::bootstrap;
 use super::operation::Access;
+use crate::oauth::Provider;
 use crate::oauth::access_token::Standing;
-use crate::oauth::{self, Provider};
 use crate::protocol::token::AccessTokenClaims;
-use crate::store::{self, clients};
+use crate::store::clients;
 
 /// Why somebody is not let in.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +19,7 @@ pub enum Denied {
     #[error("the scope {} is missing", .0.scope())]
     Scope(Access),
     #[error(transparent)]
-    Store(#[from] store::Error),
-    #[error(transparent)]
-    Provider(#[from] oauth::Error),
+    Failed(#[from] Error),
 }
 
 /// Who is let in, as the audit trail calls it. `access` is what is to be done; without one, any access does.
@@ -34,13 +33,14 @@ pub async fn administrator(
     if claims.aud != audience {
         return Err(Denied::Token(format!("the token is for {}", claims.aud)));
     }
-    let username = match provider.standing(&claims).await? {
+    let username = match provider.standing(&claims).await.map_err(Error::from)? {
         Standing::Active { username } => username,
         Standing::Revoked(_) => return Err(Denied::Token("the token is revoked".to_owned())),
         Standing::Gone(what) => return Err(Denied::Token(what.to_owned())),
     };
     // Not from memory, which may be two seconds old.
-    let client = clients::find(&mut provider.store.reading().await?, &claims.client_id).await?;
+    let found = async || clients::find(&mut provider.store.reading().await?, &claims.client_id).await;
+    let client = found().await.map_err(Error::from)?;
     let client = client.filter(|client| client.disabled_at.is_none() && client.audiences.0.contains(&audience));
     let client = client.ok_or_else(|| Denied::Token("the client may not administer any more".to_owned()))?;
     let has = |access: Access| has_scope(&claims, access) && client.scope.0.contains(access.scope());

@@ -23,11 +23,7 @@ impl Admin {
 
     /// Whose changes these are.
     pub(super) fn author(&self) -> Author {
-        Author {
-            actor: self.actor.clone(),
-            address: self.origin.address.map(|address| address.to_string()),
-            request_id: self.origin.request_id.clone(),
-        }
+        self.origin.author(self.actor.as_str())
     }
 }
 

@@ -42,18 +42,8 @@ impl Admin {
             }
             Err(other) => return Err(other),
         }
-        let new = NewClient {
-            client_id: client_id.to_owned(),
-            grant_types: vec![GrantType::ClientCredentials],
-            audiences: vec![audience],
-            scope: Some(scope),
-            token_endpoint_auth_method: None,
-            access_token_lifetime: None,
-            refresh_idle_lifetime: None,
-            refresh_absolute_lifetime: None,
-            grant_limit: None,
-            allowed_networks: Vec::new(),
-        };
+        let new = NewClient::new(client_id, &[GrantType::ClientCredentials], &[&audience]);
+        let new = NewClient { scope: Some(scope), ..new };
         self.create_client(new).await.map_err(|error| match error {
             Error::Exists { .. } => Error::Refused(format!(
                 "there is a client {client_id} already: `signet client rotate-secret {client_id}` gives it a new secret, or \

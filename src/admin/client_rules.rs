@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::clients::{ClientChange, is_public};
 use super::lifetime::{self, LEEWAY, spelled};
 use super::{Error, grants, resource_servers};
 use crate::protocol::client::{AuthMethod, GrantType};
 use crate::protocol::scope::Scope;
-use crate::store::Connection;
 use crate::store::clients::Client;
 use crate::store::resource_servers::ResourceServer;
 use crate::store::settings::Settings;
+use crate::store::{Connection, Json, Spelled};
 
 /// A client's resource servers. Each must exist.
 pub(super) async fn servers(connection: &mut Connection, client: &Client) -> Result<Vec<ResourceServer>, Error> {
@@ -151,6 +152,44 @@ fn check_refresh_lifetimes(client: &Client, settings: &Settings) -> Result<(), E
         )));
     }
     Ok(())
+}
+
+/// The client as the change has it.
+pub fn apply(mut client: Client, change: ClientChange) -> Result<Client, Error> {
+    if let Some(method) = change.token_endpoint_auth_method {
+        let was_public = is_public(&client);
+        client.token_endpoint_auth_method = method.into_option().map(Spelled);
+        if is_public(&client) != was_public {
+            return Err(Error::Refused(
+                "a client does not change between public and confidential, for its software would have to change too: \
+                 create another client"
+                    .to_owned(),
+            ));
+        }
+    }
+    if let Some(grant_types) = change.grant_types {
+        client.grant_types = Json(each_once(grant_types));
+    }
+    if let Some(audiences) = change.audiences {
+        client.audiences = Json(each_once(audiences));
+    }
+    if let Some(scope) = change.scope {
+        client.scope = Spelled(scope);
+    }
+    if let Some(networks) = change.allowed_networks {
+        client.allowed_networks = Json(each_once(networks));
+    }
+    for (own, choice) in [
+        (&mut client.access_token_lifetime, change.access_token_lifetime),
+        (&mut client.refresh_idle_lifetime, change.refresh_idle_lifetime),
+        (&mut client.refresh_absolute_lifetime, change.refresh_absolute_lifetime),
+        (&mut client.grant_limit, change.grant_limit),
+    ] {
+        if let Some(choice) = choice {
+            *own = choice.into_option();
+        }
+    }
+    Ok(client)
 }
 
 /// In the order given.

@@ -7,7 +7,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::audit::{differences, turned};
-use super::client_rules::{self, each_once};
+use super::client_rules::{self, apply, each_once};
 use super::{Admin, Choice, Done, Error, choice};
 use crate::protocol::client::{AuthMethod, GrantType, check_client_id};
 use crate::protocol::network::Network;
@@ -45,6 +45,24 @@ pub struct NewClient {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub allowed_networks: Vec<Network>,
+}
+
+impl NewClient {
+    /// A client of which nothing else is said: with every scope of its audiences, a secret, and what the settings have.
+    pub fn new(client_id: impl Into<String>, grant_types: &[GrantType], audiences: &[&str]) -> Self {
+        Self {
+            client_id: client_id.into(),
+            grant_types: grant_types.to_vec(),
+            audiences: audiences.iter().map(|audience| (*audience).to_owned()).collect(),
+            scope: None,
+            token_endpoint_auth_method: None,
+            access_token_lifetime: None,
+            refresh_idle_lifetime: None,
+            refresh_absolute_lifetime: None,
+            grant_limit: None,
+            allowed_networks: Vec::new(),
+        }
+    }
 }
 
 /// What is absent stays as it is, and `null` is as the settings have it (RFC 7396).
@@ -248,43 +266,6 @@ pub(super) async fn find(connection: &mut Connection, client_id: &str) -> Result
 
 pub(super) fn is_public(client: &Client) -> bool {
     client.token_endpoint_auth_method.as_ref().is_some_and(|method| method.0 == AuthMethod::None)
-}
-
-fn apply(mut client: Client, change: ClientChange) -> Result<Client, Error> {
-    if let Some(method) = change.token_endpoint_auth_method {
-        let was_public = is_public(&client);
-        client.token_endpoint_auth_method = method.into_option().map(Spelled);
-        if is_public(&client) != was_public {
-            return Err(Error::Refused(
-                "a client does not change between public and confidential, for its software would have to change too: \
-                 create another client"
-                    .to_owned(),
-            ));
-        }
-    }
-    if let Some(grant_types) = change.grant_types {
-        client.grant_types = Json(each_once(grant_types));
-    }
-    if let Some(audiences) = change.audiences {
-        client.audiences = Json(each_once(audiences));
-    }
-    if let Some(scope) = change.scope {
-        client.scope = Spelled(scope);
-    }
-    if let Some(networks) = change.allowed_networks {
-        client.allowed_networks = Json(each_once(networks));
-    }
-    for (own, choice) in [
-        (&mut client.access_token_lifetime, change.access_token_lifetime),
-        (&mut client.refresh_idle_lifetime, change.refresh_idle_lifetime),
-        (&mut client.refresh_absolute_lifetime, change.refresh_absolute_lifetime),
-        (&mut client.grant_limit, change.grant_limit),
-    ] {
-        if let Some(choice) = choice {
-            *own = choice.into_option();
-        }
-    }
-    Ok(client)
 }
 
 pub(super) fn target(client_id: &str) -> String {

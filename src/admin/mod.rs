@@ -49,7 +49,7 @@ pub use choice::Choice;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keys::{Keys, KeysError};
-use crate::oauth::{Origin, Provider};
+use crate::oauth::{self, Origin, Provider};
 use crate::secret::Secret;
 use crate::status::Moment;
 use crate::store::revisions::{self, Topic};
@@ -104,6 +104,16 @@ pub enum Error {
     Busy,
     #[error(transparent)]
     Hashing(password::Error),
+}
+
+/// Of the issuer's own look-ups, which fail as the database does.
+impl From<oauth::Error> for Error {
+    fn from(error: oauth::Error) -> Self {
+        match error {
+            oauth::Error::Unavailable(what) => store::Error::Unavailable(what).into(),
+            other => store::Error::Failed(other.to_string()).into(),
+        }
+    }
 }
 
 impl From<password::Error> for Error {
@@ -206,7 +216,7 @@ pub(crate) fn version_of(view: &impl Serialize) -> String {
 const PAGE: i64 = 500;
 
 /// Everything of a list that is read in pages: `page` answers what lies behind a key, at most so many.
-pub async fn every<T, K>(
+async fn every<T, K>(
     first: K,
     mut page: impl AsyncFnMut(&K, i64) -> Result<Vec<T>, Error>,
     key: impl Fn(&T) -> K,

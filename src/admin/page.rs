@@ -8,7 +8,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, ToSchema};
 
 use super::operation::Answer;
-use super::{Admin, Error};
+use super::{Admin, Done, Error};
 
 const DEFAULT: i64 = 100;
 pub const LARGEST: i64 = 500;
@@ -65,6 +65,12 @@ pub struct Listed<T> {
 impl<T: Serialize + DeserializeOwned + ToSchema> Answer for Listed<T> {
     fn components(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         of_items::<T>(schemas);
+    }
+}
+
+impl<T> From<Done<Vec<T>>> for Listed<T> {
+    fn from(Done { view: items, notes, .. }: Done<Vec<T>>) -> Self {
+        Self { items, notes }
     }
 }
 

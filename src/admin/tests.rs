@@ -131,18 +131,7 @@ impl Desk {
 }
 
 fn client(client_id: &str) -> NewClient {
-    NewClient {
-        client_id: client_id.to_owned(),
-        grant_types: vec![GrantType::Password, GrantType::RefreshToken],
-        audiences: vec![API.to_owned()],
-        scope: None,
-        token_endpoint_auth_method: None,
-        access_token_lifetime: None,
-        refresh_idle_lifetime: None,
-        refresh_absolute_lifetime: None,
-        grant_limit: None,
-        allowed_networks: vec![],
-    }
+    NewClient::new(client_id, &[GrantType::Password, GrantType::RefreshToken], &[API])
 }
 
 #[tokio::test]

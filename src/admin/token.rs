@@ -8,30 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Admin;
 use super::grants::{GrantState, GrantView, Names};
 use super::lifetime::spelled;
+use super::{Admin, Error};
 use crate::keys::RefreshTokenParts;
+use crate::oauth::Provider;
 use crate::oauth::access_token::{Standing, Unverified};
-use crate::oauth::{self, Provider};
 use crate::protocol::token::AccessTokenClaims;
 use crate::secret::Secret;
-use crate::store::{self, grants};
-
-/// Why no answer can be given.
-#[derive(Debug, thiserror::Error)]
-pub enum InspectError {
-    #[error(transparent)]
-    Admin(#[from] super::Error),
-    #[error(transparent)]
-    Standing(#[from] oauth::Error),
-}
-
-impl From<crate::store::Error> for InspectError {
-    fn from(error: crate::store::Error) -> Self {
-        Self::Admin(error.into())
-    }
-}
+use crate::store::grants;
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Inspection {
@@ -60,12 +45,8 @@ pub struct Inspection {
 type Found = (Option<&'static str>, String);
 
 impl Admin {
-    pub async fn inspect(&self, presented: &Secret, audience: Option<&str>) -> Result<Inspection, super::Error> {
-        inspect(self.provider()?, presented, audience).await.map_err(|error| match error {
-            InspectError::Admin(error) => error,
-            InspectError::Standing(oauth::Error::Unavailable(what)) => store::Error::Unavailable(what).into(),
-            InspectError::Standing(other) => store::Error::Failed(other.to_string()).into(),
-        })
+    pub async fn inspect(&self, presented: &Secret, audience: Option<&str>) -> Result<Inspection, Error> {
+        inspect(self.provider()?, presented, audience).await
     }
 }
 
@@ -73,11 +54,7 @@ impl Admin {
 ///
 /// # Errors
 /// When the database does not answer. A token that does not hold is no error.
-pub async fn inspect(
-    provider: &Provider,
-    presented: &Secret,
-    audience: Option<&str>,
-) -> Result<Inspection, InspectError> {
+pub async fn inspect(provider: &Provider, presented: &Secret, audience: Option<&str>) -> Result<Inspection, Error> {
     if presented.expose().starts_with("sgr_") {
         return inspect_refresh_token(provider, presented).await;
     }
@@ -103,7 +80,7 @@ pub async fn inspect(
 }
 
 /// What is wrong with a token that this issuer signed, in the order in which an API finds out.
-async fn judge(provider: &Provider, claims: &AccessTokenClaims, audience: Option<&str>) -> Result<Found, InspectError> {
+async fn judge(provider: &Provider, claims: &AccessTokenClaims, audience: Option<&str>) -> Result<Found, Error> {
     let now = provider.clock.now().timestamp();
     if claims.exp <= now {
         return Ok((Some("expired"), format!("it expired {} ago, at {}", spelled(now - claims.exp), time(claims.exp))));
@@ -121,7 +98,7 @@ async fn judge(provider: &Provider, claims: &AccessTokenClaims, audience: Option
     })
 }
 
-async fn inspect_refresh_token(provider: &Provider, presented: &Secret) -> Result<Inspection, InspectError> {
+async fn inspect_refresh_token(provider: &Provider, presented: &Secret) -> Result<Inspection, Error> {
     let mut inspection = Inspection {
         active: false,
         reason: Some("not_genuine".to_owned()),
@@ -146,7 +123,7 @@ async fn inspect_refresh_token(provider: &Provider, presented: &Secret) -> Resul
             format!("its grant {grant} is gone: it expired long ago, or its user or client was deleted");
         return Ok(inspection);
     };
-    let window = provider.directory.settings().await.map_err(oauth::Error::from)?.retry_window;
+    let window = provider.directory.settings().await?.retry_window;
     let view = Names::of(&mut connection, std::slice::from_ref(&grant)).await?.view(grant, now);
     let (reason, detail) = judge_generation(&view, generation, now, Duration::seconds(window));
     (inspection.reason, inspection.detail) = (reason.map(str::to_owned), detail);

@@ -110,20 +110,7 @@ async fn demo(admin: &Admin, file: &Path) -> Result<Option<Demo>, Failure> {
             signing_algorithm: Algorithm::ES256,
         })
         .await?;
-    let client = admin
-        .create_client(NewClient {
-            client_id: CLIENT_ID.to_owned(),
-            grant_types: GrantType::ALL.to_vec(),
-            audiences: vec![AUDIENCE.to_owned()],
-            scope: None,
-            token_endpoint_auth_method: None,
-            access_token_lifetime: None,
-            refresh_idle_lifetime: None,
-            refresh_absolute_lifetime: None,
-            grant_limit: None,
-            allowed_networks: Vec::new(),
-        })
-        .await?;
+    let client = admin.create_client(NewClient::new(CLIENT_ID, GrantType::ALL, &[AUDIENCE])).await?;
     let password = Secret::generate("", &admin.entropy);
     let user = NewUser { username: USERNAME.to_owned(), email: None, password: password.clone() };
     admin.create_user(user).await?;

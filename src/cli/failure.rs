@@ -5,15 +5,12 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::admin::token::InspectError;
-use crate::{admin, config, oauth, store};
+use crate::{admin, config, store};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
     Admin(#[from] admin::Error),
-    #[error(transparent)]
-    OAuth(#[from] oauth::Error),
     #[error(transparent)]
     Config(#[from] config::Faults),
     /// The server did not do it.
@@ -32,15 +29,6 @@ pub enum Failure {
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         Self::Admin(error.into())
-    }
-}
-
-impl From<InspectError> for Failure {
-    fn from(error: InspectError) -> Self {
-        match error {
-            InspectError::Admin(error) => error.into(),
-            InspectError::Standing(error) => error.into(),
-        }
     }
 }
 
@@ -85,7 +73,6 @@ impl Failure {
                 admin::Error::Busy => "busy",
                 admin::Error::Hashing(_) => "internal",
             },
-            Self::OAuth(_) => "internal",
             Self::Remote { code, .. } => code,
             Self::Config(_) => "configuration",
             Self::Usage(_) => "usage",

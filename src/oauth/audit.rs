@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Origin, Provider};
-use crate::store::audit_events::{AuditEvent, Author};
+use crate::store::audit_events::AuditEvent;
 
 /// Who did what to whom.
 pub(super) struct Deed {
@@ -18,8 +18,6 @@ pub(super) struct Deed {
 impl Provider {
     pub(super) fn event(&self, at: DateTime<Utc>, deed: Deed, details: Value, origin: &Origin) -> AuditEvent {
         let Deed { actor, action, target } = deed;
-        let address = origin.address.map(|address| address.to_string());
-        let author = Author { actor, address, request_id: origin.request_id.clone() };
-        author.event((self.entropy.ordered_uuid(at), at), action, target, details)
+        origin.author(actor).event((self.entropy.ordered_uuid(at), at), action, target, details)
     }
 }

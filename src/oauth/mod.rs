@@ -42,6 +42,7 @@ use crate::keys::{IssuerSecrets, Keys};
 use crate::protocol::issuer::Issuer;
 use crate::status::{Allocator, Published};
 use crate::store::Store;
+use crate::store::audit_events::Author;
 use crate::store::revisions::{self, Topic};
 
 /// Everything a running issuer holds.
@@ -69,6 +70,14 @@ pub struct Origin {
     pub request_id: Option<String>,
     /// Whether it is still waited for.
     pub presence: Presence,
+}
+
+impl Origin {
+    /// Whoever asks from there, as the audit trail has it.
+    pub fn author(&self, actor: impl Into<String>) -> Author {
+        let address = self.address.map(|address| address.to_string());
+        Author { actor: actor.into(), address, request_id: self.request_id.clone() }
+    }
 }
 
 impl Provider {

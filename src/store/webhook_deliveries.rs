@@ -14,6 +14,19 @@ use super::webhooks::{self, Webhook};
 use super::{Bind, Connection, Error, Json};
 use crate::protocol::security_event::{Kind, Recorded, SecurityEvent};
 
+/// What is to be told at `now`, and nobody is at.
+macro_rules! due {
+    ($now:expr) => {{
+        use $crate::store::schema::webhook_deliveries as d;
+        d::delivered_at
+            .is_null()
+            .and(d::given_up_at.is_null())
+            .and(d::next_attempt_at.le($crate::store::Bind($now)))
+            .and(d::leased_until.is_null().or(d::leased_until.le($crate::store::Bind($now))))
+    }};
+}
+pub(super) use due;
+
 /// How long there are attempts.
 pub const TRIED_FOR: Duration = Duration::days(3);
 
@@ -126,10 +139,7 @@ pub async fn claim(
     use webhook_deliveries as d;
     let due = d::table
         .filter(d::webhook_id.eq(Bind(webhook)))
-        .filter(d::delivered_at.is_null())
-        .filter(d::given_up_at.is_null())
-        .filter(d::next_attempt_at.le(Bind(now)))
-        .filter(d::leased_until.is_null().or(d::leased_until.le(Bind(now))))
+        .filter(due!(now))
         .order((d::next_attempt_at, d::id))
         .limit(limit)
         .select(d::id);
@@ -155,13 +165,7 @@ pub async fn claim(
 /// Whether anything is due for a webhook that nobody is at.
 pub async fn is_due(connection: &mut Connection, webhook: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
     use webhook_deliveries as d;
-    let due = d::table
-        .filter(d::webhook_id.eq(Bind(webhook)))
-        .filter(d::delivered_at.is_null())
-        .filter(d::given_up_at.is_null())
-        .filter(d::next_attempt_at.le(Bind(now)))
-        .filter(d::leased_until.is_null().or(d::leased_until.le(Bind(now))))
-        .select(d::id);
+    let due = d::table.filter(d::webhook_id.eq(Bind(webhook))).filter(due!(now)).select(d::id);
     Ok(on!(connection, c => due.first::<Uuid>(c)).optional()?.is_some())
 }
 

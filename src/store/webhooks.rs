@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::backend::on;
 use super::schema::{webhook_deliveries, webhooks};
+use super::webhook_deliveries::due;
 use super::{Bind, Connection, Error, Json, Spelled};
 use crate::protocol::security_event::{Delivery, Kind};
 
@@ -69,12 +70,7 @@ pub(super) async fn enabled(connection: &mut Connection) -> Result<Vec<Webhook>,
 
 /// Enabled ones that are pushed to and have something that is due and nobody is at.
 pub async fn with_due(connection: &mut Connection, now: DateTime<Utc>) -> Result<Vec<Webhook>, Error> {
-    let due = webhook_deliveries::table
-        .filter(webhook_deliveries::webhook_id.eq(webhooks::id))
-        .filter(webhook_deliveries::delivered_at.is_null())
-        .filter(webhook_deliveries::given_up_at.is_null())
-        .filter(webhook_deliveries::next_attempt_at.le(Bind(now)))
-        .filter(webhook_deliveries::leased_until.is_null().or(webhook_deliveries::leased_until.le(Bind(now))));
+    let due = webhook_deliveries::table.filter(webhook_deliveries::webhook_id.eq(webhooks::id)).filter(due!(now));
     Ok(on!(connection, c => webhooks::table
         .filter(webhooks::disabled_at.is_null())
         .filter(webhooks::delivery.eq(Delivery::Push.as_str()))

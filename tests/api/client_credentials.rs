@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use signet::admin::clients::NewClient;
 use signet::protocol::client::{AuthMethod, GrantType};
 use signet::protocol::jwk::Algorithm;
 
@@ -19,18 +20,8 @@ on_both! {
     }
 
     async fn a_public_client_cannot_act_for_itself(app) {
-        let new = signet::admin::clients::NewClient {
-            client_id: "public".to_owned(),
-            grant_types: vec![GrantType::Password, GrantType::RefreshToken],
-            audiences: vec![API.to_owned()],
-            scope: None,
-            token_endpoint_auth_method: Some(AuthMethod::None),
-            access_token_lifetime: None,
-            refresh_idle_lifetime: None,
-            refresh_absolute_lifetime: None,
-            grant_limit: None,
-            allowed_networks: Vec::new(),
-        };
+        let new = NewClient::new("public", &[GrantType::Password, GrantType::RefreshToken], &[API]);
+        let new = NewClient { token_endpoint_auth_method: Some(AuthMethod::None), ..new };
         app.admin().create_client(new).await.unwrap();
         let form = [("grant_type", "client_credentials"), ("client_id", "public")];
         app.post_bare("/oauth2/token", &form).await.refused(400, "unauthorized_client");

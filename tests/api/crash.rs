@@ -96,18 +96,7 @@ pub async fn register(program: &Program) -> String {
         signing_algorithm: Algorithm::ES256,
     };
     admin.create_resource_server(api).await.unwrap();
-    let client = NewClient {
-        client_id: "erp".to_owned(),
-        grant_types: vec![GrantType::Password, GrantType::RefreshToken],
-        audiences: vec![API.to_owned()],
-        scope: None,
-        token_endpoint_auth_method: None,
-        access_token_lifetime: None,
-        refresh_idle_lifetime: None,
-        refresh_absolute_lifetime: None,
-        grant_limit: None,
-        allowed_networks: Vec::new(),
-    };
+    let client = NewClient::new("erp", &[GrantType::Password, GrantType::RefreshToken], &[API]);
     let secret = admin.create_client(client).await.unwrap().client_secret.unwrap();
     let user = NewUser { username: "alice".to_owned(), email: None, password: Secret::new(PASSWORD) };
     admin.create_user(user).await.unwrap();

@@ -97,18 +97,7 @@ on_both! {
 
     async fn the_subject_of_a_client_is_never_a_users(app) {
         let user = app.log_in().await.claims()["sub"].as_str().unwrap().to_owned();
-        let new = signet::admin::clients::NewClient {
-            client_id: user,
-            grant_types: vec![GrantType::ClientCredentials],
-            audiences: vec![API.to_owned()],
-            scope: None,
-            token_endpoint_auth_method: None,
-            access_token_lifetime: None,
-            refresh_idle_lifetime: None,
-            refresh_absolute_lifetime: None,
-            grant_limit: None,
-            allowed_networks: Vec::new(),
-        };
+        let new = signet::admin::clients::NewClient::new(user, &[GrantType::ClientCredentials], &[API]);
         app.admin().create_client(new).await.unwrap_err();
     }
 

@@ -36,8 +36,7 @@ impl Answer for SigningKeyView {}
 operations! {
     /// Lists every signing key, its state, when that changes, and which verifiers do not know it yet.
     ListSigningKeys = Get "/signing-keys" (Act, Read) |admin, _: (), _: NoQuery, _: ()| -> Listed<SigningKeyView> {
-        let Done { view: items, notes, .. } = admin.signing_keys().await?;
-        Ok(Listed { items, notes })
+        Ok(admin.signing_keys().await?.into())
     }
 
     /// Takes over a private key that another issuer signed with, so that its tokens go on to verify.
@@ -60,8 +59,7 @@ operations! {
     RotateSigningKeys = Post "/signing-key-rotations" (Act, Keys)
         |admin, _: (), _: NoQuery, rotation: Rotation| -> Listed<StagedView> {
         let activation = if rotation.now { Activation::AtOnce } else { Activation::Published };
-        let Done { view: items, notes, .. } = admin.rotate_keys(rotation.algorithm, activation).await?;
-        Ok(Listed { items, notes })
+        Ok(admin.rotate_keys(rotation.algorithm, activation).await?.into())
     }
 
     /// Says what revoking a signing key would end.

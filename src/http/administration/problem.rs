@@ -13,14 +13,17 @@ use crate::admin::operation::Access;
 use crate::admin::{self, Error};
 use crate::http::error::uncached;
 use crate::keys::KeysError;
-use crate::{oauth, store};
+use crate::store;
 
 #[derive(Debug)]
 pub enum Problem {
     Admin(admin::Error),
     /// No credentials in a form that is read.
     NoToken,
-    Denied(Denied),
+    /// No token that holds; the text is for the log.
+    Token(String),
+    /// A token for something else.
+    Scope(Access),
     /// The request says something that makes no sense; where, as a JSON pointer (RFC 6901) or the name of a parameter.
     Malformed {
         place: Place,
@@ -54,7 +57,11 @@ impl From<admin::Error> for Problem {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        Self::Denied(denied)
+        match denied {
+            Denied::Token(why) => Self::Token(why),
+            Denied::Scope(access) => Self::Scope(access),
+            Denied::Failed(error) => Self::Admin(error),
+        }
     }
 }
 
@@ -62,7 +69,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Admin(error) => error.fmt(f),
-            Self::Denied(denied) => denied.fmt(f),
+            Self::Token(why) => f.write_str(why),
             _ => f.write_str(&self.words().2),
         }
     }
@@ -96,20 +103,17 @@ impl Problem {
                 "unauthorized",
                 "An access token for the administration API is needed, in the Authorization header as `Bearer TOKEN`.",
             ),
-            Self::Denied(Denied::Token(_)) => refused(
+            Self::Token(_) => refused(
                 StatusCode::UNAUTHORIZED,
                 "invalid_token",
                 "The access token is not one for the administration API, or does not hold any more.",
             ),
-            Self::Denied(Denied::Scope(access)) => (
+            Self::Scope(access) => (
                 StatusCode::FORBIDDEN,
                 "insufficient_scope",
                 format!("The access token, or its client, does not have the scope {}.", access.scope()),
             ),
-            Self::Denied(
-                Denied::Store(store::Error::Unavailable(_)) | Denied::Provider(oauth::Error::Unavailable(_)),
-            ) => unavailable(),
-            Self::Denied(Denied::Store(_) | Denied::Provider(_)) | Self::Unprepared => failed(),
+            Self::Unprepared => failed(),
             Self::Malformed { detail, .. } => (StatusCode::BAD_REQUEST, "malformed", detail.clone()),
             Self::NoResource => refused(StatusCode::NOT_FOUND, "not_found", "There is no such resource."),
             Self::Method { .. } => {
@@ -147,8 +151,8 @@ impl Problem {
         let realm = r#"Bearer realm="signet administration""#;
         match self {
             Self::NoToken => Some(realm.to_owned()),
-            Self::Denied(Denied::Token(_)) => Some(format!(r#"{realm}, error="invalid_token""#)),
-            Self::Denied(Denied::Scope(access)) => {
+            Self::Token(_) => Some(format!(r#"{realm}, error="invalid_token""#)),
+            Self::Scope(access) => {
                 Some(format!(r#"{realm}, error="insufficient_scope", scope="{}""#, Access::scope(*access)))
             }
             _ => None,

@@ -1,16 +1,15 @@
 //! The administration API of an issuer under test, and an administrator who asks it.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
 use signet::admin::bootstrap::audience;
 use signet::admin::clients::NewClient;
-use signet::http::{self, Limits};
+use signet::http;
 use signet::protocol::client::GrantType;
 
-use super::app::{Answer, App};
+use super::app::{Answer, App, limits, serve_here};
 
 /// An administrator with the token of a client of its own.
 pub struct Administration {
@@ -68,16 +67,7 @@ impl Administration {
 
 fn serve(app: &App) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let limits = Limits {
-        workers: 1,
-        drain: Duration::from_secs(1),
-        arrival: Duration::from_secs(15),
-        trusted_proxies: Vec::new().into(),
-    };
-    let listening = http::listen_for_administrators(&app.provider, listener, None, limits).unwrap();
-    let base = format!("http://{}", listening.address);
-    tokio::task::spawn_local(listening.run());
-    base
+    serve_here(http::listen_for_administrators(&app.provider, listener, None, limits(&[])).unwrap())
 }
 
 impl App {
@@ -90,18 +80,9 @@ impl App {
     /// A token for the administration API with this scope alone.
     pub async fn administrator(&self, scope: &str) -> String {
         let client_id = format!("admin-{}", scope.replace([':', ' '], "-"));
-        let new = NewClient {
-            client_id: client_id.clone(),
-            grant_types: vec![GrantType::ClientCredentials],
-            audiences: vec![audience(&self.provider.issuer)],
-            scope: Some(scope.parse().unwrap()),
-            token_endpoint_auth_method: None,
-            access_token_lifetime: None,
-            refresh_idle_lifetime: None,
-            refresh_absolute_lifetime: None,
-            grant_limit: None,
-            allowed_networks: Vec::new(),
-        };
+        let audience = audience(&self.provider.issuer);
+        let new = NewClient::new(client_id.as_str(), &[GrantType::ClientCredentials], &[&audience]);
+        let new = NewClient { scope: Some(scope.parse().unwrap()), ..new };
         let done = self.admin().create_client(new).await.unwrap();
         self.synchronise().await;
         self.token_of(&client_id, done.client_secret.unwrap().expose()).await

@@ -10,7 +10,7 @@ use signet::cli::compose::{self, Surroundings};
 use signet::clock::Clock;
 use signet::config::{Config, DatabaseUrl};
 use signet::entropy::Entropy;
-use signet::http::{self, Limits};
+use signet::http::{self, Limits, Listening};
 use signet::oauth::Provider;
 use signet::password::Parameters;
 use signet::protocol::client::GrantType;
@@ -228,13 +228,20 @@ pub fn listen(provider: &Arc<Provider>) -> String {
 }
 
 fn listen_on(provider: &Arc<Provider>, listener: TcpListener, trusted_proxies: &[Network]) -> String {
-    let limits = Limits {
+    serve_here(http::listen(provider, listener, None, limits(trusted_proxies)).unwrap())
+}
+
+pub fn limits(trusted_proxies: &[Network]) -> Limits {
+    Limits {
         workers: 2,
         drain: Duration::from_secs(1),
         arrival: Duration::from_secs(15),
         trusted_proxies: trusted_proxies.into(),
-    };
-    let listening = http::listen(provider, listener, None, limits).unwrap();
+    }
+}
+
+/// Serves beside the test, and answers where.
+pub fn serve_here(listening: Listening) -> String {
     let base = format!("http://{}", listening.address);
     tokio::task::spawn_local(listening.run());
     base

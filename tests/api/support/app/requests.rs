@@ -33,18 +33,8 @@ impl App {
         grant_types: &[GrantType],
         method: Option<AuthMethod>,
     ) -> Option<String> {
-        let new = NewClient {
-            client_id: client_id.to_owned(),
-            grant_types: grant_types.to_vec(),
-            audiences: audiences.iter().map(|audience| (*audience).to_owned()).collect(),
-            scope: None,
-            token_endpoint_auth_method: method,
-            access_token_lifetime: None,
-            refresh_idle_lifetime: None,
-            refresh_absolute_lifetime: None,
-            grant_limit: None,
-            allowed_networks: Vec::new(),
-        };
+        let new = NewClient::new(client_id, grant_types, audiences);
+        let new = NewClient { token_endpoint_auth_method: method, ..new };
         let done = self.admin().create_client(new).await.unwrap();
         self.synchronise().await;
         done.client_secret.map(|secret| secret.expose().to_owned())
