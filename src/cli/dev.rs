@@ -87,8 +87,14 @@ async fn administrator(
     Ok(true)
 }
 
+/// By the program's own path: who has just built it has not installed it.
 fn in_administration(profile: &Path) -> String {
-    format!("\n# 5. Administration, over HTTP\nsignet --profile '{}' user list\n", absolute(profile).display())
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("signet"));
+    format!(
+        "\n# 5. Administration, over HTTP\n'{}' --profile '{}' user list\n",
+        program.display(),
+        absolute(profile).display()
+    )
 }
 
 /// The demo of this database: made where the database is empty, read from its file later on, and `None` in a database
