@@ -4,6 +4,7 @@ pub mod admin;
 pub mod audit;
 pub mod background;
 pub mod backup;
+pub mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod config;

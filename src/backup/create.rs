@@ -114,6 +114,13 @@ pub(super) fn reseal_rows(from: &MasterKeyRing, to: &MasterKeyRing, rows: &mut R
             let place = Place::Authorization { webhook: webhook.name.clone() };
             webhook.sealed_authorization.as_mut().map_or(Ok(()), |sealed| again(place, sealed))
         }),
+        Rows::AcmeAccounts(accounts) => accounts.iter_mut().try_for_each(|account| {
+            again(Place::AcmeAccount { directory: account.directory.clone() }, &mut account.sealed_credentials)
+        }),
+        Rows::AcmeCertificates(certificates) => certificates.iter_mut().try_for_each(|certificate| {
+            let place = Place::Certificate { id: certificate.id };
+            certificate.sealed_private_key.as_mut().map_or(Ok(()), |sealed| again(place, sealed))
+        }),
         _ => Ok(()),
     }
 }

@@ -20,6 +20,8 @@ pub struct Backup<R> {
     lines: Lines<R>,
     contents: Contents,
     master: MasterKeyRing,
+    /// Those that the backup has: one that was made by an older signet lacks what came later.
+    tables: Vec<Table>,
     /// The checksums of the tables read so far, and of the one that is being read with the number of rows left.
     read: Vec<String>,
     reading: Option<(Checksum, u64)>,
@@ -43,7 +45,8 @@ impl<R: BufRead> Backup<R> {
             let Contents { signet, migration, .. } = contents;
             return Err(BackupError::NewerDatabase { signet, migration });
         }
-        Ok(Self { lines, contents, master, read: Vec::new(), reading: None })
+        let tables = Table::ALL.iter().copied().filter(|table| contents.rows.contains_key(table.name())).collect();
+        Ok(Self { lines, contents, master, tables, read: Vec::new(), reading: None })
     }
 
     pub fn contents(&self) -> &Contents {
@@ -54,7 +57,7 @@ impl<R: BufRead> Backup<R> {
     /// Every signing key that is given out opens and belongs to its public key.
     pub fn rows(&mut self, to: &MasterKeyRing) -> Result<Option<Rows>, BackupError> {
         loop {
-            let Some(table) = Table::ALL.get(self.read.len()).copied() else {
+            let Some(table) = self.tables.get(self.read.len()).copied() else {
                 self.end()?;
                 return Ok(None);
             };
@@ -112,7 +115,7 @@ impl<R: BufRead> Backup<R> {
     fn end(&mut self) -> Result<(), BackupError> {
         self.lines.next()?;
         let End { checksums } = self.lines.parsed()?;
-        for (table, read) in Table::ALL.iter().zip(&self.read) {
+        for (table, read) in self.tables.iter().zip(&self.read) {
             if checksums.get(table.name()) != Some(read) {
                 return Err(BackupError::Checksum { table: table.name() });
             }

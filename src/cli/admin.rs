@@ -56,7 +56,7 @@ async fn bootstrap(bootstrap: Bootstrap, config: &Config) -> Result<Report, Fail
     let file = bootstrap.write_profile.as_deref().map(PrivateFile::create).transpose()?;
     let done = compose::admin(config).await?.bootstrap(&issuer, &bootstrap.client_id).await?;
     if let (Some(file), Some(secret)) = (file, &done.client_secret) {
-        let scheme = if config.tls == Tls::On { "https" } else { "http" };
+        let scheme = if config.tls == Tls::Off { "http" } else { "https" };
         let server = config.admin_listen.0.map(|address| format!("{scheme}://{address}"));
         let client = (bootstrap.client_id.as_str(), secret);
         let text = profile::text(server.as_deref(), None, &issuer.url("/oauth2/token"), client)?;

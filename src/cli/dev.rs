@@ -41,17 +41,18 @@ pub async fn dev(config: &Config) -> Result<(), Failure> {
     let issuer = compose::issuer(config)?;
     compose::create_folder(&config.data_dir)?;
     let mut authority = None;
+    let hangup = Arc::default();
     let tls = if config.tls == Tls::Off {
         None
     } else if let (Some(certificate), Some(key)) = (&config.tls_cert_file, &config.tls_key_file) {
-        Some(tls::server_config(certificate, key)?)
+        Some(tls::from_files(certificate, key, &hangup)?)
     } else {
         let files = tls::local_certificate(&config.data_dir)?;
-        let server = tls::server_config(&files.certificate, &files.key)?;
+        let server = tls::from_files(&files.certificate, &files.key, &hangup)?;
         authority = Some(absolute(&files.authority));
         Some(server)
     };
-    serve::run(config, issuer, tls, async |provider: &Arc<Provider>, administration: Option<SocketAddr>| {
+    serve::run(config, issuer, (tls, hangup), async |provider: &Arc<Provider>, administration: Option<SocketAddr>| {
         let file = config.data_dir.join("dev-demo.json");
         let admin = compose::administration(provider, "dev");
         let demo = demo(&admin, &file).await?;

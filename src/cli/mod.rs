@@ -14,6 +14,7 @@ mod dev;
 mod doctor;
 pub mod failure;
 mod grant;
+mod hangup;
 mod key;
 mod key_export;
 mod key_import;

@@ -6,9 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::compose::{self, Surroundings};
 use super::failure::Failure;
-use super::tls;
+use super::{hangup, tls};
 use crate::background;
 use crate::config::{Config, DatabaseUrl};
 use crate::http::{self, Limits, Listening};
@@ -26,20 +28,25 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 
 pub async fn serve(config: &Config) -> Result<(), Failure> {
     let serving = config.check_for_serve()?;
-    let tls = serving.tls.map(|files| tls::server_config(files.cert, files.key)).transpose()?;
-    run(config, serving.issuer.clone(), tls, async |_: &Arc<Provider>, _| Ok(())).await
+    let hangup = Arc::default();
+    let tls = serving.tls.map(|source| tls::prepare(config, source, &hangup)).transpose()?;
+    run(config, serving.issuer.clone(), (tls, hangup), async |_: &Arc<Provider>, _| Ok(())).await
 }
 
 /// Serves until SIGINT or SIGTERM. `ready` is called once the listeners stand, with the address for administrators.
 pub async fn run(
     config: &Config,
     issuer: Issuer,
-    tls: Option<rustls::ServerConfig>,
+    (tls, hangup): (Option<tls::Prepared>, Arc<Notify>),
     ready: impl AsyncFnOnce(&Arc<Provider>, Option<SocketAddr>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    // Before anybody knows of this process: the signal would end it.
+    let hangups = hangup::take(hangup);
     // First of all: an address in use should be known before anything is opened.
     let listener = bind(config.listen, "SIGNET_LISTEN")?;
     let admin_listener = config.admin_listen.0.map(|address| bind(address, "SIGNET_ADMIN_LISTEN")).transpose()?;
+    let redirect_listener =
+        config.redirect_listen.0.map(|address| bind(address, "SIGNET_REDIRECT_LISTEN")).transpose()?;
     // Held until the process ends; taken before the database is opened, which a second server must not even migrate.
     let _lock = match &config.database_url {
         DatabaseUrl::Sqlite(file) => Some(only_server(file)?),
@@ -52,22 +59,34 @@ pub async fn run(
         arrival: ARRIVAL,
         trusted_proxies: config.trusted_proxies.as_slice().into(),
     };
+    let (shown, server_config) =
+        (tls.as_ref().map(|tls| tls.shown.clone()), tls.as_ref().map(|tls| tls.config.clone()));
+    let redirecting = redirect_listener.map(|listener| {
+        let limits = Limits { workers: 1, ..limits.clone() };
+        http::listen_to_redirect(&provider.issuer, shown.as_ref(), listener, limits).map_err(failed)
+    });
+    let redirecting = redirecting.transpose()?;
     let administering = admin_listener.map(|listener| {
         // Few administrators: one thread answers them.
         let limits = Limits { workers: 1, ..limits.clone() };
-        http::listen_for_administrators(&provider, listener, tls.clone(), limits).map_err(failed)
+        http::listen_for_administrators(&provider, listener, server_config.clone(), limits).map_err(failed)
     });
     let administering = administering.transpose()?;
-    let listening = http::listen(&provider, listener, tls, limits).map_err(failed)?;
+    let listening = http::listen(&provider, listener, server_config, limits).map_err(failed)?;
     tracing::info!(
         issuer = provider.issuer.as_str(),
         address = %listening.address,
         administration = administering.as_ref().map(|listening| listening.address.to_string()),
+        redirection = redirecting.as_ref().map(|listening: &Listening| listening.address.to_string()),
         database = ?provider.store.database(),
         "ready"
     );
     ready(&provider, administering.as_ref().map(|listening| listening.address)).await?;
     let (server, administration) = (listening.stop(), administering.as_ref().map(Listening::stop));
+    let certificate = match tls {
+        Some(tls) => tls.keep(&provider).await?,
+        None => Box::pin(std::future::pending()),
+    };
     let follow = background::follow(provider.clone());
     let maintain = background::maintain(provider.clone());
     let record = background::record(provider.clone());
@@ -83,17 +102,15 @@ pub async fn run(
         };
         tokio::join!(server.drain(), administration);
     };
-    let administering = async {
-        match administering {
-            Some(listening) => listening.run().await,
-            None => std::future::pending().await,
-        }
+    let run = async |listening: Option<Listening>| match listening {
+        Some(listening) => listening.run().await,
+        None => std::future::pending().await,
     };
     let ended = tokio::select! {
         // Ends when the server failed, or has drained after a signal, at the latest in the time that it has for that.
-        outcome = async { tokio::try_join!(listening.run(), administering) } => outcome.map(drop).map_err(failed),
+        outcome = async { tokio::try_join!(listening.run(), run(administering), run(redirecting)) } => outcome.map(drop).map_err(failed),
         () = stop => Ok(()),
-        () = async { tokio::join!(follow, maintain, record, tell, &mut record_tokens); } => Ok(()),
+        () = async { tokio::join!(follow, maintain, record, tell, &mut record_tokens, certificate, hangups); } => Ok(()),
     };
     // What the last requests were given. The task goes on to its end: dropped in a transaction, it would leave that open.
     provider.token_events.close();

@@ -1,36 +1,100 @@
-//! TLS for the listener: the certificate from its files, or, for `signet dev`, from a certificate authority made for it.
+//! TLS for the listeners: the certificate from its files or ordered, as the configuration says, or, for `signet dev`, from a
+//! certificate authority made for it.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::Notify;
 
 use super::failure::Failure;
+use crate::certificate::acme::{self, Acme, ChallengeType, Terms};
+use crate::certificate::{self, Files, Shown};
+use crate::clock::Clock;
+use crate::config::{AcmeChallenge, CertificateSource, Config, TlsFiles};
+use crate::oauth::Provider;
 
-/// TLS 1.2 and 1.3 with rustls's defaults: ECDHE and AEAD only.
+/// TLS as it is to be served: what handshakes are answered with, and what keeps that up to date.
+pub struct Prepared {
+    pub config: ServerConfig,
+    pub shown: Arc<Shown>,
+    upkeep: Upkeep,
+}
+
+enum Upkeep {
+    Files(Pin<Box<dyn Future<Output = ()>>>),
+    Ordered(Box<Terms>),
+}
+
+/// With the certificate that the configuration names.
 ///
 /// # Errors
 /// When a file cannot be read, or the key is not the certificate's.
-pub fn server_config(certificate_file: &Path, key_file: &Path) -> Result<ServerConfig, Failure> {
-    let refused = |file: &Path, why: String| Failure::Unusable(format!("{}: {why}", file.display()));
-    let chain = CertificateDer::pem_file_iter(certificate_file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| refused(certificate_file, error.to_string()))?;
-    if chain.is_empty() {
-        return Err(refused(certificate_file, "holds no certificate in PEM".to_owned()));
+pub fn prepare(config: &Config, source: CertificateSource<'_>, hangup: &Arc<Notify>) -> Result<Prepared, Failure> {
+    match source {
+        CertificateSource::Files(TlsFiles { cert, key }) => from_files(cert, key, hangup),
+        CertificateSource::Ordered { domains } => {
+            let challenge = match config.acme_challenge {
+                AcmeChallenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
+                AcmeChallenge::Http01 => ChallengeType::Http01,
+            };
+            let external = config.acme_eab_key_id.as_ref().zip(config.acme_eab_hmac_key.as_ref());
+            let terms = Terms {
+                directory: config.acme_directory.as_str().to_owned(),
+                domains,
+                contact: config.acme_contact.as_ref().map(|contact| contact.as_str().to_owned()),
+                challenge,
+                root: config.acme_root_file.clone(),
+                external_account: external.map(|(id, key)| (id.as_str().to_owned(), key.secret().clone())),
+            };
+            let shown = match challenge {
+                ChallengeType::TlsAlpn01 => Shown::answering_challenges(),
+                ChallengeType::Http01 => Shown::default(),
+            };
+            prepared(Arc::new(shown), Upkeep::Ordered(Box::new(terms)))
+        }
     }
-    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| refused(key_file, error.to_string()))?;
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::Unusable(error.to_string()))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| refused(certificate_file, error.to_string()))
+}
+
+/// With a certificate from two files, which are read again when they change.
+pub fn from_files(certificate: &Path, key: &Path, hangup: &Arc<Notify>) -> Result<Prepared, Failure> {
+    let files = Files { chain: certificate.to_owned(), key: key.to_owned() };
+    let shown = Arc::new(Shown::default());
+    let follow = files.follow(shown.clone(), Clock::system(), hangup.clone());
+    let follow = follow.map_err(|error| Failure::Unusable(error.to_string()))?;
+    prepared(shown, Upkeep::Files(Box::pin(follow)))
+}
+
+fn prepared(shown: Arc<Shown>, upkeep: Upkeep) -> Result<Prepared, Failure> {
+    let config = certificate::server_config(shown.clone()).map_err(|error| Failure::Unusable(error.to_string()))?;
+    Ok(Prepared { config, shown, upkeep })
+}
+
+impl Prepared {
+    /// What keeps the certificate up to date, until it is dropped.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds a certificate that cannot be used.
+    pub async fn keep(self, provider: &Provider) -> Result<Pin<Box<dyn Future<Output = ()>>>, Failure> {
+        match self.upkeep {
+            Upkeep::Files(follow) => Ok(follow),
+            Upkeep::Ordered(terms) => {
+                let around = acme::Surroundings {
+                    store: provider.store.clone(),
+                    clock: provider.clock.clone(),
+                    entropy: provider.entropy.clone(),
+                    keys: provider.keys.clone(),
+                };
+                let acme = Acme::begin(*terms, self.shown, around).await;
+                let acme = acme.map_err(|error| Failure::Unusable(format!("the TLS certificate: {error}")))?;
+                Ok(Box::pin(acme.keep()))
+            }
+        }
+    }
 }
 
 /// The files of a certificate for this machine alone, and of the authority that signed it.

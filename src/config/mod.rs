@@ -4,6 +4,7 @@
 //! Judges what can be judged without touching the world; whether a certificate parses or a database answers is said by
 //! those who use it. Lifetimes and the like are not here: an administrator changes them at run time, in the database.
 
+mod certificate;
 mod database_url;
 mod fault;
 mod names;
@@ -17,11 +18,12 @@ mod value;
 use std::ffi::OsString;
 use std::path::Path;
 
+pub use certificate::{AcmeChallenge, Tls};
 pub use database_url::DatabaseUrl;
 pub use fault::{Fault, Faults};
 pub use settings::Config;
 pub use source::Origin;
-pub use value::{AdminListen, Count, LogFilter, LogFormat, Networks, Tls};
+pub use value::{Count, LogFilter, LogFormat, Networks, OptionalListen};
 
 use crate::protocol::issuer::Issuer;
 use crate::secret::Secret;
@@ -38,11 +40,21 @@ pub struct Described {
 }
 
 /// What [`Config::check_for_serve`] has found to be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Serving<'a> {
     pub issuer: &'a Issuer,
     /// `None` if TLS is off.
-    pub tls: Option<TlsFiles<'a>>,
+    pub tls: Option<CertificateSource<'a>>,
+}
+
+/// Where the certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource<'a> {
+    Files(TlsFiles<'a>),
+    /// It is ordered, for these domains.
+    Ordered {
+        domains: Vec<String>,
+    },
 }
 
 /// Where the master key comes from.
@@ -129,6 +141,13 @@ impl Config {
         Faults::none_or(faults, draft.finish(sources.origins))
     }
 
+    fn domains_to_order(&self) -> Vec<String> {
+        match self.acme_domains.as_slice() {
+            [] => self.issuer.as_ref().and_then(|issuer| certificate::domain_name(issuer.host())).into_iter().collect(),
+            domains => domains.to_vec(),
+        }
+    }
+
     pub fn master_key_source(&self) -> MasterKeySource<'_> {
         match &self.master_key {
             Some(text) => MasterKeySource::Text(text.secret()),
@@ -146,7 +165,7 @@ impl Config {
         if self.issuer.is_none() {
             faults.push(Fault::Missing { variable: "SIGNET_ISSUER", expected });
         }
-        if self.tls == Tls::On && self.issuer.as_ref().is_some_and(|issuer| !issuer.is_https()) {
+        if self.tls != Tls::Off && self.issuer.as_ref().is_some_and(|issuer| !issuer.is_https()) {
             let reason = "is an http URL while TLS is served; expected https, or SIGNET_TLS=off";
             faults.push(Fault::Contradiction { variable: "SIGNET_ISSUER", reason });
         }
@@ -159,8 +178,34 @@ impl Config {
                 faults.push(Fault::Missing { variable: "SIGNET_TLS_KEY_FILE", expected });
             }
         }
-        let tls = self.tls_cert_file.as_deref().zip(self.tls_key_file.as_deref());
-        let tls = tls.map(|(cert, key)| TlsFiles { cert, key });
+        if self.redirect_listen.0.is_some() && self.issuer.as_ref().is_some_and(|issuer| !issuer.is_https()) {
+            let reason =
+                "is given while SIGNET_ISSUER is an http URL; expected https: it is there that requests are sent to";
+            faults.push(Fault::Contradiction { variable: "SIGNET_REDIRECT_LISTEN", reason });
+        }
+        let tls = match self.tls {
+            Tls::Off => None,
+            Tls::On => {
+                let files = self.tls_cert_file.as_deref().zip(self.tls_key_file.as_deref());
+                files.map(|(cert, key)| CertificateSource::Files(TlsFiles { cert, key }))
+            }
+            Tls::Acme => {
+                let domains = self.domains_to_order();
+                if domains.is_empty() {
+                    let expected = "a domain name, because the host of SIGNET_ISSUER is none";
+                    faults.push(Fault::Missing { variable: "SIGNET_ACME_DOMAINS", expected });
+                }
+                if self.acme_challenge == AcmeChallenge::Http01 && self.redirect_listen.0.is_none() {
+                    let expected = "an address such as `0.0.0.0:80`, because SIGNET_ACME_CHALLENGE is http-01";
+                    faults.push(Fault::Missing { variable: "SIGNET_REDIRECT_LISTEN", expected });
+                }
+                if self.acme_eab_key_id.is_some() != self.acme_eab_hmac_key.is_some() {
+                    let reason = "is given without its other half; expected SIGNET_ACME_EAB_KEY_ID and SIGNET_ACME_EAB_HMAC_KEY, or neither";
+                    faults.push(Fault::Contradiction { variable: "SIGNET_ACME_EAB_KEY_ID", reason });
+                }
+                Some(CertificateSource::Ordered { domains })
+            }
+        };
         Faults::none_or(faults, self.issuer.as_ref().map(|issuer| Serving { issuer, tls }))
     }
 }
@@ -172,8 +217,8 @@ fn contradictions(draft: &Draft) -> Vec<Fault> {
     };
     let mut faults = Vec::new();
     let mut add = |variable, reason| faults.push(Fault::Contradiction { variable, reason });
-    if tls == Tls::Off {
-        let reason = "is given while SIGNET_TLS is off; expected one or the other";
+    if tls != Tls::On {
+        let reason = "is given while SIGNET_TLS is off or acme; expected SIGNET_TLS=on, or no file";
         cert.is_some().then(|| add("SIGNET_TLS_CERT_FILE", reason));
         key.is_some().then(|| add("SIGNET_TLS_KEY_FILE", reason));
     } else if cert.is_some() && key.is_none() {

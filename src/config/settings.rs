@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::certificate::{AcmeChallenge, Directory, Domains, SharedKey, Text, Tls};
 use super::database_url::DatabaseUrl;
 use super::source::{Origin, Sources};
-use super::value::{AdminListen, Count, LogFilter, LogFormat, MasterKeyText, Networks, Setting, Tls, cores};
+use super::value::{Count, LogFilter, LogFormat, MasterKeyText, Networks, OptionalListen, Setting, cores};
 use super::{Described, names};
 use crate::protocol::issuer::Issuer;
 
@@ -102,7 +103,7 @@ settings! {
     listen: SocketAddr = "127.0.0.1:8443";
 
     /// The address and port of the administration API, which speaks TLS as the issuer does; `off` serves none.
-    admin_listen: AdminListen = "127.0.0.1:8444";
+    admin_listen: OptionalListen = "127.0.0.1:8444";
 
     /// The folder for what the server keeps on disk: the embedded database and the master key.
     data_dir: PathBuf = "./signet-data";
@@ -122,14 +123,44 @@ settings! {
     master_key_file: PathBuf = "<data_dir>/master.key"
         => |draft| Some(draft.data_dir.as_ref()?.join("master.key"));
 
-    /// Whether to serve TLS; `off` is for a proxy on the same host or a private network that ends TLS itself.
+    /// Whether to serve TLS: `on` with the certificate in `tls_cert_file`, `acme` with one that signet orders from a
+    /// certificate authority and renews (`acme_…`). `off` is for a proxy on the same host or a private network that ends TLS
+    /// itself.
     tls: Tls = "on";
 
-    /// The certificate chain (PEM, the server's own certificate first). Needed by `signet serve` unless `tls` is `off`.
+    /// The certificate chain (PEM, the server's own certificate first). Needed by `signet serve` where `tls` is `on`. Both
+    /// files are read again when they change, and on SIGHUP.
     tls_cert_file: Option<PathBuf> = "none" => |_| Some(None);
 
     /// The certificate's private key (PEM). Needed with `tls_cert_file`.
     tls_key_file: Option<PathBuf> = "none" => |_| Some(None);
+
+    /// Where `tls` is `acme`: the domains of the certificate.
+    acme_domains: Domains = "the host of `issuer`" => |_| Some(Domains::default());
+
+    /// The certificate authority, by the URL of its ACME directory. Who has signet order there has agreed to its terms.
+    acme_directory: Directory = "https://acme-v02.api.letsencrypt.org/directory";
+
+    /// How the authority checks a domain: `tls-alpn-01` by a TLS handshake at its port 443, which must lead to `listen`;
+    /// `http-01` by plain HTTP at its port 80, which must lead to `redirect_listen`.
+    acme_challenge: AcmeChallenge = "tls-alpn-01";
+
+    /// The e-mail address at which the authority may reach whoever runs this server.
+    acme_contact: Option<Text> = "none" => |_| Some(None);
+
+    /// The certificate (PEM) of the authority by which the directory's own TLS is checked, where the machine does not know
+    /// it: for an authority of one's own.
+    acme_root_file: Option<PathBuf> = "none" => |_| Some(None);
+
+    /// The identifier of an account that the authority already has (external account binding). Needed by some authorities.
+    acme_eab_key_id: Option<Text> = "none" => |_| Some(None);
+
+    /// The key of that account. Needed with `acme_eab_key_id`.
+    acme_eab_hmac_key: Option<SharedKey> = "none" => |_| Some(None);
+
+    /// An address and port for plain HTTP, where browsers are redirected to the issuer and nothing else is answered; `off`
+    /// serves none.
+    redirect_listen: OptionalListen = "off";
 
     /// The proxies in front of the server, whose `Forwarded` or `X-Forwarded-For` is believed; a proxy must append to the
     /// header, or replace it. Anybody who is not in this list speaks for their own address alone.

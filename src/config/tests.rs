@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod certificate;
 mod master_key;
 
 fn config(variables: &[(&str, &str)], file: &str) -> Result<Config, Faults> {
@@ -111,7 +112,7 @@ fn every_fault_is_reported_at_once_with_its_place_and_what_is_expected() {
     SIGNET_ISSUER: `http://auth.example.com` uses http for a host that is not loopback; expected an https URL without query, fragment and user name (http only for a loopback host), such as `https://auth.example.com`
     SIGNET_LISTEN (key `listen`, line 1 of signet.toml): `localhost:8443` is not an address to listen on; expected an IP address and a port, such as `127.0.0.1:8443`, `0.0.0.0:8443` or `[::]:8443`
     SIGNET_DATABASE_POOL_SIZE: `1001` is out of range; expected a whole number from 1 to 1000
-    SIGNET_TLS: `true` is neither; expected `on` or `off`
+    SIGNET_TLS: `true` is none of them; expected `on`, `acme` or `off`
     ");
 }
 
@@ -222,7 +223,7 @@ fn serving_needs_an_issuer_and_tls_or_its_absence_said() {
         "tls_cert_file = 'c.pem'\ntls_key_file = 'k.pem'",
     );
     let files = TlsFiles { cert: Path::new("c.pem"), key: Path::new("k.pem") };
-    assert_eq!(public.check_for_serve().unwrap().tls, Some(files));
+    assert_eq!(public.check_for_serve().unwrap().tls, Some(CertificateSource::Files(files)));
     good(&[("SIGNET_ISSUER", "https://a.example"), ("SIGNET_TLS", "off"), ("SIGNET_LISTEN", "0.0.0.0:80")], "")
         .check_for_serve()
         .unwrap();

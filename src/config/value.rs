@@ -74,7 +74,7 @@ macro_rules! either {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name { $first, $second }
 
-        impl Setting for $name {
+        impl $crate::config::value::Setting for $name {
             fn expected() -> String {
                 concat!("`", $first_word, "` or `", $second_word, "`").to_owned()
             }
@@ -94,10 +94,7 @@ macro_rules! either {
     };
 }
 
-either! {
-    /// Whether signet speaks TLS itself or leaves it to a proxy in front of it.
-    Tls { On = "on", Off = "off" }
-}
+pub(super) use either;
 
 either! {
     /// How log lines are written: for eyes, or one JSON object a line for collectors.
@@ -106,9 +103,9 @@ either! {
 
 /// An address to listen on, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AdminListen(pub Option<SocketAddr>);
+pub struct OptionalListen(pub Option<SocketAddr>);
 
-impl Setting for AdminListen {
+impl Setting for OptionalListen {
     fn expected() -> String {
         format!("{}, or `off`", SocketAddr::expected())
     }

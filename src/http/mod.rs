@@ -10,6 +10,7 @@ mod health;
 mod introspect;
 mod jwks;
 mod metadata;
+mod redirect;
 mod request;
 mod revoke;
 mod server;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 
-pub use server::{Limits, Listening, Stop, listen, listen_for_administrators};
+pub use server::{Limits, Listening, Stop, listen, listen_for_administrators, listen_to_redirect};
 use status_changes::Listeners;
 
 use crate::oauth::Provider;

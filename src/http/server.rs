@@ -19,8 +19,10 @@ use actix_web::web::ServiceConfig;
 use super::connection::Connection;
 use super::status_changes::Listeners;
 use super::transaction::{InFlight, transaction};
-use super::{administration, routes};
+use super::{administration, redirect, routes};
+use crate::certificate::{ACME_TLS, Shown};
 use crate::oauth::Provider;
+use crate::protocol::issuer::Issuer;
 use crate::protocol::network::Network;
 
 /// How the server is run.
@@ -108,6 +110,20 @@ pub fn listen_for_administrators(
     serve(move || administration::routes(&provider), listener, tls, limits)
 }
 
+/// Plain HTTP that redirects to the issuer, and answers the challenges of a certificate authority.
+///
+/// # Errors
+/// When the address cannot be used.
+pub fn listen_to_redirect(
+    issuer: &Issuer,
+    shown: Option<&Arc<Shown>>,
+    listener: TcpListener,
+    limits: Limits,
+) -> io::Result<Listening> {
+    let (issuer, shown) = (issuer.clone(), shown.cloned());
+    serve(move || redirect::routes(&issuer, shown.as_ref()), listener, None, limits)
+}
+
 fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
     routes: impl Fn() -> R + Clone + Send + 'static,
     listener: TcpListener,
@@ -146,7 +162,8 @@ fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
             fn_service(move |socket: TcpStream| plain(socket, patience)).and_then(http())
         })?,
         Some(mut config) => {
-            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            // Before what the certificate may have brought along: `acme-tls/1`.
+            config.alpn_protocols.splice(0..0, [b"h2".to_vec(), b"http/1.1".to_vec()]);
             server.listen("https", listener, move || {
                 let mut acceptor = Acceptor::new(config.clone());
                 acceptor.set_handshake_timeout(arrival);
@@ -180,6 +197,10 @@ async fn plain(socket: TcpStream, patience: Duration) -> Result<Accepted, Dispat
 
 fn encrypted(stream: TlsStream<TcpStream>, patience: Duration) -> Result<Accepted, TlsError<io::Error, DispatchError>> {
     let (socket, tls) = stream.get_ref();
+    if tls.alpn_protocol() == Some(ACME_TLS) {
+        // The handshake was all (RFC 8737 §3).
+        return Err(TlsError::Service(DispatchError::Io(io::ErrorKind::ConnectionAborted.into())));
+    }
     let peer = socket.peer_addr().ok();
     socket.set_nodelay(true).map_err(|error| TlsError::Service(DispatchError::Io(error)))?;
     Ok(if tls.alpn_protocol() == Some(b"h2") {

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod by_command;
+mod certificates;
 mod events;
 mod transfer;
 
@@ -14,6 +15,7 @@ use chrono::{DateTime, Duration, Utc};
 
 pub(super) use authorization::purpose as authorization_purpose;
 pub use by_command::{Activation, Revocation, RevokedKey};
+pub(super) use certificates::{acme_account_purpose, certificate_purpose};
 pub use transfer::{Admission, Role};
 
 use super::jwks_document::JwksDocument;

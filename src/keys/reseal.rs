@@ -161,5 +161,7 @@ fn purpose(place: &Place) -> String {
         Place::SigningKey { kid } => keyring::purpose(kid),
         Place::Secret { name, version } => issuer_secrets::purpose(name, *version),
         Place::Authorization { webhook } => keyring::authorization_purpose(webhook),
+        Place::AcmeAccount { directory } => keyring::acme_account_purpose(directory),
+        Place::Certificate { id } => keyring::certificate_purpose(*id),
     }
 }

@@ -53,6 +53,20 @@ impl Issuer {
         &self.text[self.path_at..]
     }
 
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &str {
+        &self.text[..self.path_at]
+    }
+
+    /// The host as it stands in the URL; of an IPv6 address with its brackets.
+    pub fn host(&self) -> &str {
+        let (_, host) = self.origin().split_once("://").unwrap_or_default();
+        match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => name,
+            _ => host,
+        }
+    }
+
     /// The address of the endpoint at `path`, which begins with a slash: the issuer's own path is kept before it.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.text)

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::encodings::{binary, spelled};
+use super::acme::{AcmeAccount, AcmeCertificate, Challenge};
 use super::audit_events::AuditEvent;
 use super::audit_seals::AuditSeal;
 use super::clients::{Client, ClientSecret};
@@ -252,6 +253,26 @@ rows! {
         last_error: Option<String>,
         delivered_at: Option<DateTime<Utc>>,
         given_up_at: Option<DateTime<Utc>>,
+    }
+    AcmeAccounts: "AcmeAccount" as AcmeAccountLine {
+        directory: String,
+        #[serde(with = "binary")] sealed_credentials: Vec<u8>,
+        created_at: DateTime<Utc>,
+    }
+    AcmeCertificates: "AcmeCertificate" as AcmeCertificateLine {
+        id: Uuid,
+        directory: String,
+        domains: String,
+        chain: Option<String>,
+        #[serde(with = "binary::optional")] sealed_private_key: Option<Vec<u8>>,
+        not_before: Option<DateTime<Utc>>,
+        not_after: Option<DateTime<Utc>>,
+        next_order_at: DateTime<Utc>,
+        failures: i64,
+        last_error: Option<String>,
+        leased_until: Option<DateTime<Utc>>,
+        challenges: Json<Vec<Challenge>>,
+        version: i64,
     }
 }
 

@@ -4,6 +4,7 @@
 //! functions take a [`Connection`], so that the same one works in and out of a transaction, and take the time from
 //! their caller. "Not found" is `None`; an [`Error`] is a failure of the database.
 
+pub mod acme;
 pub mod audit_events;
 pub mod audit_seals;
 mod backend;

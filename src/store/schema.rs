@@ -18,6 +18,26 @@ macro_rules! tables {
 }
 
 tables! {
+    acme_accounts (directory) {
+        directory -> Text,
+        sealed_credentials -> Binary,
+        created_at -> DbTime,
+    }
+    acme_certificates (id) {
+        id -> DbUuid,
+        directory -> Text,
+        domains -> Text,
+        chain -> Nullable<Text>,
+        sealed_private_key -> Nullable<Binary>,
+        not_before -> Nullable<DbTime>,
+        not_after -> Nullable<DbTime>,
+        next_order_at -> DbTime,
+        failures -> BigInt,
+        last_error -> Nullable<Text>,
+        leased_until -> Nullable<DbTime>,
+        challenges -> DbJson,
+        version -> BigInt,
+    }
     users (id) {
         id -> DbUuid,
         username -> Text,

@@ -4,10 +4,11 @@ use std::fmt;
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::backend::on;
-use super::schema::{sealed_secrets, signing_keys, webhooks};
-use super::{Connection, Error};
+use super::schema::{acme_accounts, acme_certificates, sealed_secrets, signing_keys, webhooks};
+use super::{Bind, Connection, Error};
 
 /// A column of a row that holds a sealed value.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -23,6 +24,14 @@ pub enum Place {
     Authorization {
         webhook: String,
     },
+    /// The private key of the account at a certificate authority.
+    AcmeAccount {
+        directory: String,
+    },
+    /// The private key of an ordered certificate.
+    Certificate {
+        id: Uuid,
+    },
 }
 
 impl Place {
@@ -31,6 +40,8 @@ impl Place {
             Self::SigningKey { .. } => "signing_keys",
             Self::Secret { .. } => "sealed_secrets",
             Self::Authorization { .. } => "webhooks",
+            Self::AcmeAccount { .. } => "acme_accounts",
+            Self::Certificate { .. } => "acme_certificates",
         }
     }
 }
@@ -41,6 +52,8 @@ impl fmt::Display for Place {
             Self::SigningKey { kid } => write!(f, "signing_keys, kid {kid}"),
             Self::Secret { name, version } => write!(f, "sealed_secrets, {name} version {version}"),
             Self::Authorization { webhook } => write!(f, "webhooks, authorization of {webhook}"),
+            Self::AcmeAccount { directory } => write!(f, "acme_accounts, account at {directory}"),
+            Self::Certificate { id } => write!(f, "acme_certificates, private key of {id}"),
         }
     }
 }
@@ -65,7 +78,16 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<SealedValue>, Error>
         .filter(webhooks::sealed_authorization.is_not_null())
         .select((webhooks::name, webhooks::sealed_authorization.assume_not_null()))
         .order(webhooks::name);
-    let authorizations = on!(connection, c => authorizations.load::<(String, Vec<u8>)>(c))?;
+    let authorizations = on!(&mut *connection, c => authorizations.load::<(String, Vec<u8>)>(c))?;
+    let accounts = acme_accounts::table
+        .select((acme_accounts::directory, acme_accounts::sealed_credentials))
+        .order(acme_accounts::directory);
+    let accounts = on!(&mut *connection, c => accounts.load::<(String, Vec<u8>)>(c))?;
+    let certificates = acme_certificates::table
+        .filter(acme_certificates::sealed_private_key.is_not_null())
+        .select((acme_certificates::id, acme_certificates::sealed_private_key.assume_not_null()))
+        .order(acme_certificates::id);
+    let certificates = on!(connection, c => certificates.load::<(Uuid, Vec<u8>)>(c))?;
     let keys = keys.into_iter().map(|(kid, sealed)| SealedValue { place: Place::SigningKey { kid }, sealed });
     let secrets = secrets
         .into_iter()
@@ -73,7 +95,11 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<SealedValue>, Error>
     let authorizations = authorizations
         .into_iter()
         .map(|(webhook, sealed)| SealedValue { place: Place::Authorization { webhook }, sealed });
-    Ok(keys.chain(secrets).chain(authorizations).collect())
+    let accounts =
+        accounts.into_iter().map(|(directory, sealed)| SealedValue { place: Place::AcmeAccount { directory }, sealed });
+    let certificates =
+        certificates.into_iter().map(|(id, sealed)| SealedValue { place: Place::Certificate { id }, sealed });
+    Ok(keys.chain(secrets).chain(authorizations).chain(accounts).chain(certificates).collect())
 }
 
 /// Puts `new` where `old` is. `false` where it no longer is: somebody else has replaced or removed it.
@@ -92,6 +118,17 @@ pub async fn replace(connection: &mut Connection, place: &Place, old: &[u8], new
                 .filter(webhooks::name.eq(webhook))
                 .filter(webhooks::sealed_authorization.eq(Some(old.to_vec())));
             let change = webhooks::sealed_authorization.eq(Some(new.to_vec()));
+            on!(connection, c => diesel::update(row).set(change).execute(c))?
+        }
+        Place::AcmeAccount { directory } => {
+            let row = acme_accounts::table.find(directory).filter(acme_accounts::sealed_credentials.eq(old));
+            on!(connection, c => diesel::update(row).set(acme_accounts::sealed_credentials.eq(new)).execute(c))?
+        }
+        Place::Certificate { id } => {
+            let row = acme_certificates::table
+                .find(Bind(*id))
+                .filter(acme_certificates::sealed_private_key.eq(Some(old.to_vec())));
+            let change = acme_certificates::sealed_private_key.eq(Some(new.to_vec()));
             on!(connection, c => diesel::update(row).set(change).execute(c))?
         }
     };

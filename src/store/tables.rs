@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::acme::{AcmeAccount, AcmeCertificate};
 use super::audit_events::AuditEvent;
 use super::audit_seals::AuditSeal;
 use super::backend::{insert_all, on};
@@ -19,9 +20,9 @@ use super::known_addresses::KnownAddress;
 use super::resource_servers::ResourceServer;
 use super::revisions::{self as counters, Topic};
 use super::schema::{
-    audit_events, audit_seals, client_secrets, clients, grants, key_set_fetches, known_addresses, resource_servers,
-    revisions, revocations, sealed_secrets, settings, signing_keys, status_leases, status_lists, users,
-    webhook_deliveries, webhooks,
+    acme_accounts, acme_certificates, audit_events, audit_seals, client_secrets, clients, grants, key_set_fetches,
+    known_addresses, resource_servers, revisions, revocations, sealed_secrets, settings, signing_keys, status_leases,
+    status_lists, users, webhook_deliveries, webhooks,
 };
 use super::sealed_secrets::SealedSecret;
 use super::settings::Settings;
@@ -163,6 +164,8 @@ tables! {
     AuditSeals: audit_seals, AuditSeal, number = |row| row.number;
     Webhooks: webhooks, Webhook, id = |row| Bind(row.id);
     WebhookDeliveries: webhook_deliveries, WebhookDelivery, id = |row| Bind(row.id);
+    AcmeAccounts: acme_accounts, AcmeAccount, directory = |row| row.directory.clone();
+    AcmeCertificates: acme_certificates, AcmeCertificate, id = |row| Bind(row.id);
 }
 
 /// Reads a whole table, a page at a time.

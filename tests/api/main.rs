@@ -1,6 +1,7 @@
 //! The suite through the front door: one binary, so that it links once and shares one PostgreSQL.
 
 mod access_tokens;
+mod acme;
 mod administration;
 mod administration_access;
 mod administration_documents;
@@ -56,6 +57,7 @@ mod status_indexes;
 mod status_lists;
 mod steady_size;
 mod support;
+mod tls;
 mod token_revocation;
 mod unavailable;
 mod user_import;

@@ -110,7 +110,7 @@ on_both! {
         let sealed_by = ring(&app).first().id().to_string();
         let kid = values(&app).await.into_iter().find_map(|value| match value.place {
             Place::SigningKey { kid } => Some(kid),
-            Place::Secret { .. } | Place::Authorization { .. } => None,
+            _ => None,
         });
         add_key(&app);
         drop_old_keys(&app);

@@ -1,48 +1,24 @@
 //! PostgreSQL over TLS: whose certificate is believed, under which name, and when it is asked for at all.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
 
 use diesel_async::RunQueryDsl as _;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use signet::store::{Connection, Database, Store};
 
 use crate::support::app::block_on;
+use crate::support::authority::Authority;
 use crate::support::cluster::Cluster;
 
 /// A name that does not resolve: the tests give the address beside it.
 const NAME: &str = "db.signet.example";
 
-/// A certificate authority, whose certificate is in `file`, and what it signs.
-struct Authority {
-    certificate: rcgen::Certificate,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut parameters = CertificateParams::default();
-        parameters.distinguished_name.push(DnType::CommonName, name);
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        let certificate = parameters.self_signed(&key).unwrap();
-        Self { certificate, issuer: Issuer::new(parameters, key) }
-    }
-
-    fn write(&self, file: &Path) {
-        std::fs::write(file, self.certificate.pem()).unwrap();
-    }
-}
-
 /// Lets the server speak TLS with a certificate for `names`, and refuse TCP without it.
 fn turn_on_tls(cluster: &Cluster, authority: &Authority, names: &[&str]) {
-    let key = KeyPair::generate().unwrap();
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority.issuer).unwrap();
+    let signed = authority.sign(names);
     let data = cluster.directory().join("data");
     // The server's own files belong to the account that it runs under.
     let server = std::fs::metadata(&data).unwrap();
-    for (name, text) in [("server.crt", certificate.pem()), ("server.key", key.serialize_pem())] {
+    for (name, text) in [("server.crt", signed.chain), ("server.key", signed.key)] {
         let file = data.join(name);
         std::fs::write(&file, text).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -26,7 +26,10 @@ fn full(column: &str) -> Value {
         "scope" => json!("read write"),
         "details" | "payload" => json!({ "before": 1 }),
         "delivery" => json!("push"),
+        "challenges" => json!([{ "domain": "a.example", "token": "t", "key_authorization": "t.k" }]),
+        "not_before" | "not_after" => json!(TIME),
         "sealed_authorization"
+        | "sealed_credentials"
         | "key"
         | "secret_hash"
         | "previous_secret_hash"

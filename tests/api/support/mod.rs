@@ -2,10 +2,12 @@
 
 pub mod administration;
 pub mod app;
+pub mod authority;
 pub mod bulk;
 pub mod cluster;
 pub mod disclosure;
 pub mod guesses;
+pub mod pebble;
 pub mod program;
 pub mod receiver;
 pub mod recorded;

@@ -142,6 +142,10 @@ impl Serving {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it without a chance to finish anything (SIGKILL), and returns when it has gone.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
