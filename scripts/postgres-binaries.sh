@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes sure, as far as it can, that the tests find PostgreSQL server binaries (tests/api/support/cluster/binaries.rs
 # looks in the same places). Where it cannot, it says what to install and lets the tests run on SQLite alone; with
-# CI=true it fails. It neither creates nor starts a server: the tests have their own.
+# CI=true it fails. PgBouncer and HAProxy, which some tests put in front, are installed where that is possible, and
+# missed by those tests alone. It neither creates nor starts a server: the tests have their own.
 set -eu
 
 oldest=14
@@ -47,6 +48,34 @@ can_install_on_debian() {
     command -v apt-get >/dev/null && as_root true 2>/dev/null
 }
 
+# Debian starts services that it installs, unless this file says no.
+install_companions_on_debian() {
+    policy=/usr/sbin/policy-rc.d
+    apt_get="DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends"
+    ours=false
+    if [ ! -e "$policy" ]; then
+        as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy" && ours=true
+    fi
+    # shellcheck disable=SC2086 # the words of $apt_get are meant to be split
+    as_root $apt_get install pgbouncer haproxy || { as_root $apt_get update && as_root $apt_get install pgbouncer haproxy; } || :
+    if $ours; then
+        as_root rm -f "$policy"
+    fi
+}
+
+companions() {
+    if [ -x /usr/sbin/pgbouncer ] && [ -x /usr/sbin/haproxy ]; then
+        return
+    fi
+    if can_install_on_debian; then
+        install_companions_on_debian
+    fi
+    for program in pgbouncer haproxy; do
+        [ -x "/usr/sbin/$program" ] || echo "$program is missing: the tests with it are skipped." >&2
+    done
+}
+
+companions
 if are_installed; then
     exit 0
 fi

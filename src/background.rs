@@ -31,11 +31,17 @@ const RECORDING: Duration = Duration::from_secs(30);
 /// Follows the database until the task is dropped: every change that another process makes is known within the poll
 /// interval, and at once where PostgreSQL sends a notice.
 pub async fn follow(provider: Arc<Provider>) {
-    let noticed = Notify::new();
-    tokio::join!(listen(&provider, &noticed), poll(&provider, &noticed));
+    let (noticed, returned) = (Notify::new(), Notify::new());
+    tokio::join!(listen(&provider, &noticed, &returned), poll(&provider, &noticed, &returned));
 }
 
-async fn poll(provider: &Provider, noticed: &Notify) {
+/// Up to half as long again: instances that lost the database at the same moment do not come back to it in step.
+fn jittered(provider: &Provider, time: Duration) -> Duration {
+    let [random] = provider.entropy.bytes();
+    time + time * u32::from(random) / 512
+}
+
+async fn poll(provider: &Provider, noticed: &Notify, returned: &Notify) {
     let mut reachable = true;
     loop {
         let answer = tokio::time::timeout(PATIENCE, provider.synchronise()).await;
@@ -44,6 +50,8 @@ async fn poll(provider: &Provider, noticed: &Notify) {
             Ok(()) if !reachable => {
                 tracing::info!("the database answers again");
                 reachable = true;
+                // It may be another server now, where the one that is listened to says nothing any more.
+                returned.notify_one();
             }
             Ok(()) => {}
             Err(error) => {
@@ -57,11 +65,11 @@ async fn poll(provider: &Provider, noticed: &Notify) {
         }
         tokio::time::sleep(PAUSE).await;
         // A timeout is the usual end of the wait.
-        let _ = tokio::time::timeout(POLL, noticed.notified()).await;
+        let _ = tokio::time::timeout(jittered(provider, POLL), noticed.notified()).await;
     }
 }
 
-async fn listen(provider: &Provider, noticed: &Notify) {
+async fn listen(provider: &Provider, noticed: &Notify, returned: &Notify) {
     loop {
         if let Ok(mut notices) = provider.store.notices().await {
             if matches!(notices, Notices::Silent) {
@@ -69,14 +77,22 @@ async fn listen(provider: &Provider, noticed: &Notify) {
             }
             // What changed before the connection stood is not noticed on it.
             noticed.notify_one();
-            while let Ok(came) = notices.next(Duration::from_secs(30)).await {
-                if came {
-                    noticed.notify_one();
+            loop {
+                let came = tokio::select! {
+                    came = notices.next(Duration::from_secs(30)) => came,
+                    () = returned.notified() => break,
+                };
+                match came {
+                    Ok(true) => noticed.notify_one(),
+                    Ok(false) => {}
+                    Err(_) => {
+                        tracing::warn!("the connection that notices changes was lost: polling until it is back");
+                        break;
+                    }
                 }
             }
-            tracing::warn!("the connection that notices changes was lost: polling until it is back");
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(jittered(provider, Duration::from_secs(1))).await;
     }
 }
 

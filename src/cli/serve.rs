@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::compose::{self, Surroundings};
 use super::failure::Failure;
-use super::{hangup, tls};
+use super::{database_wait, hangup, shutdown, tls};
 use crate::background;
 use crate::config::{Config, DatabaseUrl};
 use crate::http::{self, Limits, Listening};
@@ -52,7 +52,10 @@ pub async fn run(
         DatabaseUrl::Sqlite(file) => Some(only_server(file)?),
         DatabaseUrl::Postgres(_) => None,
     };
+    database_wait::wait_for_database(config).await?;
     let provider = Arc::new(compose::instance(config, issuer, Surroundings::default()).await?);
+    // Not earlier: while the database is waited for, a signal ends the process at once.
+    let signals = shutdown::Signals::catch();
     let limits = Limits {
         workers: config.workers.get(),
         drain: DRAIN,
@@ -82,7 +85,8 @@ pub async fn run(
         "ready"
     );
     ready(&provider, administering.as_ref().map(|listening| listening.address)).await?;
-    let (server, administration) = (listening.stop(), administering.as_ref().map(Listening::stop));
+    let others = administering.iter().chain(&redirecting).map(Listening::stop);
+    let servers = std::iter::once(listening.stop()).chain(others).collect();
     let certificate = match tls {
         Some(tls) => tls.keep(&provider).await?,
         None => Box::pin(std::future::pending()),
@@ -92,16 +96,8 @@ pub async fn run(
     let record = background::record(provider.clone());
     let mut record_tokens = pin!(background::record_tokens(provider.clone()));
     let tell = background::tell(provider.clone());
-    let stop = async {
-        stop_signal().await;
-        tracing::info!("stopping: requests in flight are finished first");
-        let administration = async {
-            if let Some(administration) = administration {
-                administration.drain().await;
-            }
-        };
-        tokio::join!(server.drain(), administration);
-    };
+    let delay = Duration::from_secs(config.shutdown_delay.get().try_into().unwrap_or(u64::MAX));
+    let stop = shutdown::orderly(signals, servers, delay);
     let run = async |listening: Option<Listening>| match listening {
         Some(listening) => listening.run().await,
         None => std::future::pending().await,
@@ -144,23 +140,4 @@ fn only_server(database: &Path) -> Result<std::fs::File, Failure> {
         ))
     })?;
     Ok(file)
-}
-
-#[cfg(unix)]
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
-}
-
-#[cfg(not(unix))]
-async fn stop_signal() {
-    drop(tokio::signal::ctrl_c().await);
 }

@@ -57,7 +57,7 @@ impl DatabaseUrl {
     ///
     /// A password with an unescaped `@`, `/`, `?` or `#` reaches over what looks like the host, path or options, and
     /// programs differ in how they split such a URL: then nothing of it is shown.
-    pub(super) fn without_secrets(&self) -> String {
+    pub fn without_secrets(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("sqlite:{}", path.display()),
             Self::Postgres(url) => plain_address(url.expose()).unwrap_or_else(|| "postgres://(hidden)".to_owned()),
@@ -66,7 +66,7 @@ impl DatabaseUrl {
 }
 
 fn plain_address(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
+    let Ok(url) = Url::parse(text) else { return several_hosts(text) };
     if text.matches('@').count() > 1 || url.path().contains('@') || url.fragment().is_some() {
         return None;
     }
@@ -75,6 +75,36 @@ fn plain_address(text: &str) -> Option<String> {
     }
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Some(format!("postgres://{}{port}{}", url.host_str().unwrap_or_default(), url.path()))
+}
+
+/// The same of a URL with several hosts, which is none to the standard.
+fn several_hosts(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("://")?;
+    let address = rest.split_once('?').map_or(rest, |(address, _)| address);
+    if text.matches('@').count() > 1 || text.contains('#') || text.contains("?@") {
+        return None;
+    }
+    let (authority, database) = address.split_once('/').unwrap_or((address, ""));
+    // What is behind the only `@` is no password; without one there is none.
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let after = rest.strip_prefix(authority)?;
+    if after.contains('@') || !hosts.split(',').all(is_host) {
+        return None;
+    }
+    Some(format!("postgres://{hosts}/{database}"))
+}
+
+/// `name`, `name:5432`, `192.0.2.1:5432`, `[2001:db8::1]:5432` or an escaped path.
+fn is_host(text: &str) -> bool {
+    let is_port = |port: &str| !port.is_empty() && port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else { return false };
+        return address.parse::<std::net::Ipv6Addr>().is_ok()
+            && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port));
+    }
+    let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'%');
+    !name.is_empty() && name.bytes().all(is_name) && port.is_none_or(is_port)
 }
 
 #[cfg(test)]
@@ -122,6 +152,19 @@ mod tests {
     }
 
     #[test]
+    fn of_several_hosts_each_is_shown_and_no_credentials() {
+        for (text, shown) in [
+            ("postgres://u:sekret@one:5432,two:5433/t?x=1", "postgres://one:5432,two:5433/t"),
+            ("postgresql://u@one,two.example/t", "postgres://one,two.example/t"),
+            ("postgres://one:1,two:2", "postgres://one:1,two:2/"),
+            ("postgres://u:se,kret@[2001:db8::1]:5432,[::1]/t", "postgres://[2001:db8::1]:5432,[::1]/t"),
+            ("postgres://u@%2Frun%2Fa:1,%2Frun%2Fb:2/t", "postgres://%2Frun%2Fa:1,%2Frun%2Fb:2/t"),
+        ] {
+            assert_eq!(DatabaseUrl::parse(text).unwrap().without_secrets(), shown, "{text}");
+        }
+    }
+
+    #[test]
     fn nothing_is_shown_of_a_url_whose_password_may_reach_over_its_host() {
         for text in [
             "postgres://u:one@sekret@db/t",
@@ -130,6 +173,12 @@ mod tests {
             "postgres://u:5#sekret@db/t",
             "postgres://db/t?password=p@sekret",
             "postgres://a:sekret,b:2/t",
+            "postgres://u:5,sekret/more@a:1,b:2/t",
+            "postgres://u:se#kret@a:1,b:2/t",
+            "postgres://u:5?sekret@a:1,b:2/t",
+            "postgres://u:one@sekret@a:1,b:2/t",
+            "postgres://a:1,b:2/t?password=p@sekret",
+            "postgres://a:1,b:2se$kret/t",
         ] {
             assert_eq!(DatabaseUrl::parse(text).unwrap().without_secrets(), "postgres://(hidden)", "{text}");
         }

@@ -115,6 +115,10 @@ settings! {
     /// How many connections to the database are open at most.
     database_pool_size: Count<1, 1000> = "16";
 
+    /// How many seconds `signet serve` waits at its start for a database that cannot be reached yet; 0 ends at once. A
+    /// server that refuses the user, or has no such database, is not waited for.
+    database_wait: Count<0, 3600> = "30";
+
     /// The master key itself, which seals the signing keys and other secrets in the database: for where there is no
     /// file. Other programs of the same user can read a variable.
     master_key: Option<MasterKeyText> = "none" => |_| Some(None);
@@ -182,6 +186,10 @@ settings! {
     /// default is a wait of about a second; 0 lets none wait.
     password_queue: Count<0, 100_000> = "64 for each password worker"
         => |draft| Some(Count::nearest(64 * draft.password_workers?.get()));
+
+    /// How many seconds requests are still taken after SIGTERM, while `/readyz` answers 503, so that load balancers look
+    /// elsewhere first. Ctrl-C skips it; a second signal ends the process at once.
+    shutdown_delay: Count<0, 300> = "5";
 
     /// The file that says by which token or client `signet --server` works at another machine.
     profile: Option<PathBuf> = "none" => |_| Some(None);

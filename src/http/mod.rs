@@ -16,6 +16,7 @@ mod revoke;
 mod server;
 mod status_changes;
 mod status_lists;
+mod stopping;
 mod token;
 mod transaction;
 

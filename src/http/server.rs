@@ -18,6 +18,7 @@ use actix_web::web::ServiceConfig;
 
 use super::connection::Connection;
 use super::status_changes::Listeners;
+use super::stopping::{Farewell, Stopping};
 use super::transaction::{InFlight, transaction};
 use super::{administration, redirect, routes};
 use crate::certificate::{ACME_TLS, Shown};
@@ -44,21 +45,29 @@ pub struct Listening {
     pub address: SocketAddr,
     server: Server,
     in_flight: InFlight,
+    stopping: Stopping,
 }
 
 /// What stops a server.
 pub struct Stop {
     handle: ServerHandle,
     in_flight: InFlight,
+    stopping: Stopping,
 }
 
 /// An answer that is made is sent within this time.
 const SENDING: Duration = Duration::from_millis(250);
 
 impl Stop {
+    /// Lets clients and load balancers know that the end is near. Requests are taken as before.
+    pub fn announce(&self) {
+        self.stopping.announce();
+    }
+
     /// Takes no new connection from now on, and returns when no request is in flight. Connections without one are not
     /// waited for: actix keeps those of HTTP/2 for as long as the client likes.
     pub async fn drain(self) {
+        self.announce();
         // Told to stop by this call already; the future it gives waits for the connections.
         drop(self.handle.stop(true));
         let mut quiet = false;
@@ -74,7 +83,7 @@ impl Stop {
 
 impl Listening {
     pub fn stop(&self) -> Stop {
-        Stop { handle: self.server.handle(), in_flight: self.in_flight.clone() }
+        Stop { handle: self.server.handle(), in_flight: self.in_flight.clone(), stopping: self.stopping.clone() }
     }
 
     pub async fn run(self) -> io::Result<()> {
@@ -133,20 +142,22 @@ fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
     let address = listener.local_addr()?;
     let (drain, arrival) = (limits.drain, limits.arrival);
     let server = Server::build().workers(limits.workers).shutdown_timeout(drain.as_secs()).disable_signals();
-    let stopping = server.graceful_shutdown_signal();
+    let draining = server.graceful_shutdown_signal();
+    let stopping = Stopping::default();
     let in_flight = InFlight::default();
     let counted = in_flight.clone();
     // What `actix_web::HttpServer` does, on connections of our own.
+    let announced = stopping.clone();
     let http = move || {
-        let stopping = stopping.clone();
-        let app = App::new().app_data(counted.clone()).app_data(limits.clone());
+        let draining = draining.clone();
+        let app = App::new().app_data(counted.clone()).app_data(announced.clone()).app_data(limits.clone());
         let app = app.wrap(from_fn(transaction)).configure(routes());
         let app = actix_service::IntoServiceFactory::into_factory(app)
             .map_err(|error: actix_web::Error| error.error_response());
         HttpService::build()
             .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
+                let draining = draining.clone();
+                async move { draining.notified().await }
             })
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(connection.presence());
@@ -157,30 +168,32 @@ fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
             .finish(map_config(app, |()| AppConfig::default()))
     };
     let patience = arrival * 3;
+    let announced = stopping.clone();
     let server = match tls {
         None => server.listen("http", listener, move || {
-            fn_service(move |socket: TcpStream| plain(socket, patience)).and_then(http())
+            let announced = announced.clone();
+            fn_service(move |socket: TcpStream| plain(socket, patience, announced.clone())).and_then(http())
         })?,
         Some(mut config) => {
             // Before what the certificate may have brought along: `acme-tls/1`.
             config.alpn_protocols.splice(0..0, [b"h2".to_vec(), b"http/1.1".to_vec()]);
             server.listen("https", listener, move || {
-                let mut acceptor = Acceptor::new(config.clone());
+                let (mut acceptor, announced) = (Acceptor::new(config.clone()), announced.clone());
                 acceptor.set_handshake_timeout(arrival);
                 acceptor
                     .map_err(TlsError::into_service_error)
-                    .and_then(move |stream| async move { encrypted(stream, patience) })
+                    .and_then(move |stream| std::future::ready(encrypted(stream, patience, &announced)))
                     .and_then(http().map_err(TlsError::Service))
             })?
         }
     };
-    Ok(Listening { address, server: server.run(), in_flight })
+    Ok(Listening { address, server: server.run(), in_flight, stopping })
 }
 
 type Accepted = (Connection, Protocol, Option<SocketAddr>);
 
 /// Without TLS nothing tells HTTP/2 from HTTP/1 but how it begins (RFC 9113 §3.3).
-async fn plain(socket: TcpStream, patience: Duration) -> Result<Accepted, DispatchError> {
+async fn plain(socket: TcpStream, patience: Duration, stopping: Stopping) -> Result<Accepted, DispatchError> {
     const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
     let peer = socket.peer_addr().ok();
     let mut start = [0; PREFACE.len()];
@@ -189,13 +202,17 @@ async fn plain(socket: TcpStream, patience: Duration) -> Result<Accepted, Dispat
     // Answers are written whole: there is nothing to gather.
     socket.set_nodelay(true).map_err(DispatchError::Io)?;
     Ok(if start == *PREFACE {
-        (Connection::untimed(socket), Protocol::Http2, peer)
+        (Connection::untimed(Farewell::new(socket, &stopping)), Protocol::Http2, peer)
     } else {
         (Connection::patient(socket, patience), Protocol::Http1, peer)
     })
 }
 
-fn encrypted(stream: TlsStream<TcpStream>, patience: Duration) -> Result<Accepted, TlsError<io::Error, DispatchError>> {
+fn encrypted(
+    stream: TlsStream<TcpStream>,
+    patience: Duration,
+    stopping: &Stopping,
+) -> Result<Accepted, TlsError<io::Error, DispatchError>> {
     let (socket, tls) = stream.get_ref();
     if tls.alpn_protocol() == Some(ACME_TLS) {
         // The handshake was all (RFC 8737 §3).
@@ -204,7 +221,7 @@ fn encrypted(stream: TlsStream<TcpStream>, patience: Duration) -> Result<Accepte
     let peer = socket.peer_addr().ok();
     socket.set_nodelay(true).map_err(|error| TlsError::Service(DispatchError::Io(error)))?;
     Ok(if tls.alpn_protocol() == Some(b"h2") {
-        (Connection::untimed(stream), Protocol::Http2, peer)
+        (Connection::untimed(Farewell::new(stream, stopping)), Protocol::Http2, peer)
     } else {
         (Connection::patient(stream, patience), Protocol::Http1, peer)
     })

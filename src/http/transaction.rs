@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, web};
 use futures_util::FutureExt as _;
 
 use super::error;
+use super::stopping::Stopping;
 use crate::oauth::Provider;
 
 /// Names a request in the log and in the audit trail: the caller's own, where it sent a sound one.
@@ -55,6 +56,7 @@ pub async fn transaction(
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let began = std::time::Instant::now();
     let _begun = request.app_data::<InFlight>().map(InFlight::begin);
+    let stopping = request.app_data::<Stopping>().cloned();
     let provider = request.app_data::<web::Data<Provider>>().cloned();
     let id = presented_id(&request).unwrap_or_else(|| {
         let random = provider.as_ref().map(|provider| provider.entropy.uuid());
@@ -72,6 +74,10 @@ pub async fn transaction(
     };
     let mut response = outcome?;
     add_headers(response.headers_mut(), &id, is_https);
+    if stopping.is_some_and(|stopping| stopping.is_announced()) {
+        // Looked at now, for the request may have taken a while.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     // The method and the route that were recognised, not what was sent: a method, path or query could hold what a
     // careless client put there.
     let method = response.request().method();

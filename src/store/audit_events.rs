@@ -14,7 +14,7 @@ use diesel_async::RunQueryDsl;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::backend::on;
+use super::backend::{on, surrounded};
 use super::schema::audit_events;
 use super::{Bind, Connection, Error, Json, webhook_deliveries};
 pub use sealed::{between_seals, delete_under, mark_sealed, of_seal, unsealed, unsealed_purges, waiting_since};
@@ -137,7 +137,7 @@ pub async fn insert_all(connection: &mut Connection, events: &[AuditEvent]) -> R
             // A statement takes 65,535 values.
             for batch in events.chunks(1000) {
                 let batch = diesel::insert_into(audit_events::table).values(batch.to_vec());
-                batch.on_conflict_do_nothing().execute(&mut **object).await?;
+                surrounded!(&mut **object, c => batch.on_conflict_do_nothing().execute(c))?;
             }
         }
         Connection::Sqlite(object) => {

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use diesel_async::RunQueryDsl;
 
-use super::backend::on;
+use super::backend::{on, surrounded};
 use super::schema::key_set_fetches;
 use super::{Bind, Connection, Error};
 
@@ -50,7 +50,7 @@ pub async fn record(connection: &mut Connection, seen: &[KeySetFetch]) -> Result
         Connection::Postgres(object) => {
             // A statement takes 65,535 values.
             for batch in seen.chunks(1000) {
-                upsert!(batch.to_vec()).execute(&mut **object).await?;
+                surrounded!(&mut **object, c => upsert!(batch.to_vec()).execute(c))?;
             }
         }
         Connection::Sqlite(object) => {

@@ -10,7 +10,7 @@ use diesel::sql_types::BigInt;
 use diesel::upsert::excluded;
 use diesel_async::RunQueryDsl;
 
-use super::backend::on;
+use super::backend::{on, surrounded};
 use super::schema::login_throttles;
 use super::{Connection, Error, Store};
 
@@ -119,10 +119,10 @@ pub async fn take(store: &Store, slots: &[Slot], pace: &Pace) -> Result<Vec<Take
         Ok(match connection {
             // Arrays: a statement of as many rows as come would be prepared anew each time.
             Connection::Postgres(object) => match <[Row; 3]>::try_from(rows) {
-                Ok(three) => upsert!(three).get_results(&mut **object).await?,
+                Ok(three) => surrounded!(&mut **object, c => upsert!(three).get_results(c))?,
                 Err(rows) => {
                     let one: [Row; 1] = rows.try_into().ok().expect("one slot or three");
-                    upsert!(one).get_results(&mut **object).await?
+                    surrounded!(&mut **object, c => upsert!(one).get_results(c))?
                 }
             },
             Connection::Sqlite(object) => {

@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use futures_util::future::{try_join, try_join3};
 
 use super::audit_events::AuditEvent;
-use super::backend::on;
+use super::backend::{on, surrounded};
 use super::grants::Grant;
 use super::schema::{audit_events, grants, known_addresses, login_throttles, users};
 use super::users::User;
@@ -39,15 +39,17 @@ pub async fn look_up(
         .filter(login_throttles::blocked_until.gt(now.timestamp_micros()))
         .select((login_throttles::key, login_throttles::blocked_until));
     let (user, blocked) = match connection {
-        Connection::Postgres(object) => {
-            let shared: &diesel_async::AsyncPgConnection = object;
-            let (mut first, mut second) = (shared, shared);
-            try_join(
-                user.select((User::as_select(), last_login)).load::<(User, Option<DateTime<Utc>>)>(&mut first),
-                blocked.load::<(Vec<u8>, i64)>(&mut second),
-            )
-            .await?
-        }
+        Connection::Postgres(object) => surrounded!(&mut **object, c => {
+            let shared: &diesel_async::AsyncPgConnection = c;
+            async move {
+                let (mut first, mut second) = (shared, shared);
+                try_join(
+                    user.select((User::as_select(), last_login)).load::<(User, Option<DateTime<Utc>>)>(&mut first),
+                    blocked.load::<(Vec<u8>, i64)>(&mut second),
+                )
+                .await
+            }
+        })?,
         Connection::Sqlite(object) => (
             user.select((User::as_select(), last_login)).load::<(User, Option<DateTime<Utc>>)>(&mut **object).await?,
             blocked.load::<(Vec<u8>, i64)>(&mut **object).await?,

@@ -4,10 +4,13 @@ use std::path::Path;
 
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::{Connection as _, ConnectionError};
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::{
+    AnsiTransactionManager, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _,
+    TransactionManager as _,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::backend::{Database, PRAGMAS, Target};
+use super::backend::{Database, PRAGMAS, Target, pooler};
 use super::{Error, Store};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -78,18 +81,37 @@ fn postgres(url: &str, task: Task) -> Result<Schema, Error> {
         .build()
         .map_err(|error| Error::Failed(error.to_string()))?;
     runtime.block_on(async {
-        let mut connection: AsyncPgConnection = Target::parse(url)?.connect().await.map_err(refused)?;
-        if task != Task::Look {
-            // A session lock, for the harness opens a transaction for each migration. A second instance waits here and
-            // then finds nothing to do. It ends with the connection.
-            connection
-                .batch_execute(&format!(
-                    "SET lock_timeout = '120s'; SET statement_timeout = 0; SELECT pg_advisory_lock({LOCK})"
-                ))
-                .await?;
+        let target = Target::parse(url)?;
+        let pooled = target.pooled;
+        let mut connection: AsyncPgConnection = target.connect(None).await.map_err(refused)?;
+        if pooled {
+            return behind_a_pooler(connection, task).await;
         }
+        // A session lock, for the harness opens a transaction for each migration. A second instance waits here and then
+        // finds nothing to do. It ends with the connection. For looking as well: diesel makes its own table where that is
+        // missing, and two that do so at once are in each other's way.
+        connection
+            .batch_execute(&format!(
+                "SET lock_timeout = '120s'; SET statement_timeout = 0; SELECT pg_advisory_lock({LOCK})"
+            ))
+            .await?;
         carry_out(&mut AsyncMigrationHarness::new(connection), task)
     })
+}
+
+/// Where a session is not one server's, all migrations are one transaction, which holds the lock: all of them, or none.
+async fn behind_a_pooler(mut connection: AsyncPgConnection, task: Task) -> Result<Schema, Error> {
+    pooler::begin(&mut connection).await?;
+    connection
+        .batch_execute(&format!(
+            "SET LOCAL lock_timeout = '120s'; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
+        ))
+        .await?;
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let schema = carry_out(&mut harness, task)?;
+    let mut connection = harness.into_inner();
+    AnsiTransactionManager::commit_transaction(&mut connection).await?;
+    Ok(schema)
 }
 
 fn sqlite(path: &Path, task: Task) -> Result<Schema, Error> {

@@ -33,7 +33,7 @@ pub mod webhook_deliveries;
 pub mod webhooks;
 
 use backend::Bind;
-pub use backend::{Connection, Database, Exclusive, Json, Notices, Spelled, Store};
+pub use backend::{Connection, Database, Exclusive, Json, Notices, Spelled, Store, Unreachable};
 
 /// From the first time to the second, both included.
 pub type Window = (chrono::DateTime<chrono::Utc>, chrono::DateTime<chrono::Utc>);
@@ -89,6 +89,14 @@ fn passes(message: &str) -> bool {
         "sorry, too many clients",       // 53300
         "terminating connection due to", // 57P01 to 57P03, and the idle-in-transaction timeout
         "the database system is",        // 57P03
+        "server conn crashed",           // 08P01, PgBouncer, as are the rest
+        "server closed the connection",
+        "cannot connect to server",
+        "server_login_retry",
+        "query_wait_timeout",
+        "client_login_timeout",
+        "no more connections allowed",
+        "pgbouncer shutting down",
     ]
     .iter()
     .any(|known| message.contains(known))

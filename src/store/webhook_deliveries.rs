@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::audit_events::AuditEvent;
-use super::backend::{insert_all, on};
+use super::backend::{insert_all, on, surrounded};
 use super::schema::webhook_deliveries;
 use super::webhooks::{self, Webhook};
 use super::{Bind, Connection, Error, Json};
@@ -145,7 +145,7 @@ pub async fn claim(
         .select(d::id);
     // Not as a part of the update: PostgreSQL may then carry it out more than once, and take more than the limit.
     let ids: Vec<Uuid> = match &mut *connection {
-        Connection::Postgres(object) => due.for_update().skip_locked().load(&mut **object).await?,
+        Connection::Postgres(object) => surrounded!(&mut **object, c => due.for_update().skip_locked().load(c))?,
         Connection::Sqlite(object) => due.load(&mut **object).await?,
     };
     let mut taken = Vec::with_capacity(ids.len());

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::backend::on;
+use super::backend::{on, surrounded};
 use super::schema::{webhook_deliveries, webhooks};
 use super::webhook_deliveries::due;
 use super::{Bind, Connection, Error, Json, Spelled};
@@ -62,7 +62,7 @@ pub(super) async fn enabled(connection: &mut Connection) -> Result<Vec<Webhook>,
     let enabled = webhooks::table.filter(webhooks::disabled_at.is_null()).order(webhooks::name);
     Ok(match connection {
         Connection::Postgres(object) => {
-            enabled.select(Webhook::as_select()).for_key_share().load(&mut **object).await?
+            surrounded!(&mut **object, c => enabled.select(Webhook::as_select()).for_key_share().load(c))?
         }
         Connection::Sqlite(object) => enabled.select(Webhook::as_select()).load(&mut **object).await?,
     })

@@ -3,11 +3,16 @@
 //! A query's body is written once; the `on!` macro expands it for each connection type. `diesel`'s own multi-backend
 //! connection would lose uuid, timestamptz, jsonb and ON CONFLICT.
 
+mod connecting;
 mod locks;
 mod notices;
+pub(in crate::store) mod pooler;
 mod postgres;
+mod reach;
 mod sqlite;
 mod statements;
+mod target;
+mod trust;
 mod types;
 
 use std::fmt;
@@ -23,9 +28,11 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
 use super::Error;
 pub use locks::Exclusive;
 pub use notices::Notices;
-pub(super) use postgres::Target;
+pub(in crate::store) use pooler::surrounded;
+pub use reach::Unreachable;
 pub(super) use sqlite::PRAGMAS;
 pub(in crate::store) use statements::{delete_unheld, insert_all};
+pub(super) use target::Target;
 pub use types::{Bind, DbJson, DbTime, DbUuid, Json, Spelled};
 
 type SqliteConnection = SyncConnectionWrapper<diesel::SqliteConnection>;
@@ -81,8 +88,7 @@ macro_rules! on {
     ($connection:expr, $c:ident => $body:expr) => {
         match $connection {
             $crate::store::Connection::Postgres(object) => {
-                let $c: &mut diesel_async::AsyncPgConnection = &mut *object;
-                $body.await
+                $crate::store::backend::pooler::surrounded!(&mut **object, $c => $body)
             }
             $crate::store::Connection::Sqlite(object) => {
                 let $c = &mut **object;
@@ -149,7 +155,7 @@ impl Store {
     {
         let mut connection = self.writing().await?;
         match &mut connection {
-            Connection::Postgres(object) => begin(&mut **object).await?,
+            Connection::Postgres(object) => pooler::begin(object).await.map_err(Error::from)?,
             Connection::Sqlite(object) => sqlite::begin_immediate(object).await?,
         }
         conclude(&mut connection, body).await
@@ -174,7 +180,10 @@ impl Store {
     {
         let mut connection = self.reading().await?;
         // In SQLite the first statement fixes the state (WAL), and writers go on beside it.
-        on!(&mut connection, c => begin(c))?;
+        match &mut connection {
+            Connection::Postgres(object) => pooler::begin(object).await.map_err(Error::from)?,
+            Connection::Sqlite(object) => begin(&mut **object).await?,
+        }
         let frozen = async |connection: &mut Connection| {
             if let Connection::Postgres(object) = &mut *connection {
                 postgres::freeze(object).await?;

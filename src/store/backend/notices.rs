@@ -6,7 +6,8 @@ use std::time::Duration;
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use futures_util::StreamExt as _;
 
-use super::postgres::{CHANNEL, Target};
+use super::postgres::CHANNEL;
+use super::target::Target;
 use super::{Database, Error, Store};
 
 /// A stream of notices, each saying only that there is something to look at.
@@ -23,7 +24,12 @@ impl Store {
         match self.database() {
             Database::Sqlite(_) => Ok(Notices::Silent),
             Database::Postgres(url) => {
-                let connecting = Target::parse(url)?.connect();
+                let target = Target::parse(url)?;
+                if target.pooled {
+                    // What listens is a server connection, and that is another one after each transaction.
+                    return Ok(Notices::Silent);
+                }
+                let connecting = target.connect(None);
                 let mut connection = connecting.await.map_err(|error| Error::Unavailable(error.to_string()))?;
                 diesel::sql_query(format!("LISTEN {CHANNEL}")).execute(&mut connection).await?;
                 Ok(Notices::Postgres(Box::new(connection)))

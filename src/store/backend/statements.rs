@@ -7,7 +7,9 @@ macro_rules! insert_all {
             $crate::store::Connection::Postgres(object) => {
                 // A statement takes 65,535 values.
                 for batch in $rows.chunks(1000) {
-                    diesel::insert_into($table).values(batch.to_vec()).execute(&mut **object).await?;
+                    $crate::store::backend::surrounded!(&mut **object, c => {
+                        diesel::insert_into($table).values(batch.to_vec()).execute(c)
+                    })?;
                 }
             }
             $crate::store::Connection::Sqlite(object) => {
@@ -27,7 +29,9 @@ macro_rules! delete_unheld {
         match $connection {
             $crate::store::Connection::Postgres(object) => {
                 let due = $due.for_update().skip_locked();
-                diesel::delete($table::table.filter($table::$key.eq_any(due))).execute(&mut **object).await?
+                $crate::store::backend::surrounded!(&mut **object, c => {
+                    diesel::delete($table::table.filter($table::$key.eq_any(due))).execute(c)
+                })?
             }
             $crate::store::Connection::Sqlite(object) => {
                 diesel::delete($table::table.filter($table::$key.eq_any($due))).execute(&mut **object).await?

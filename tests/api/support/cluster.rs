@@ -8,6 +8,7 @@ mod binaries;
 mod connection;
 mod directory;
 mod nextest;
+mod pair;
 mod server;
 
 use std::io::Write as _;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 use binaries::Binaries;
 use connection::Connection;
+pub use pair::{Pair, as_account, give};
 use server::{SOCKET_PORT, Server};
 
 const TEMPLATE: &str = "signet_template";
@@ -192,7 +194,7 @@ fn url(directory: &Path, port: u16, database: &str) -> String {
 
 /// A port that nobody listens on: one below those that the system gives to outgoing connections, which come and go. The
 /// server takes a second to get there, so each caller of each process begins to look elsewhere.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id() % 10_000 * 32 + CALLS.fetch_add(1, Ordering::Relaxed);
     let ports = (0..10_000).map(|step| 20_000 + (first + step) % 10_000).filter_map(|port| u16::try_from(port).ok());

@@ -39,6 +39,7 @@ impl Program {
             ("SIGNET_DATA_DIR", &data),
             ("SIGNET_DATABASE_POOL_SIZE", "4"),
             ("SIGNET_WORKERS", "2"),
+            ("SIGNET_SHUTDOWN_DELAY", "0"),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         Self { folder, variables }

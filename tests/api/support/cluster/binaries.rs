@@ -17,6 +17,11 @@ impl Binaries {
         Command::new(self.folder.join("initdb"))
     }
 
+    /// One of its client programs.
+    pub fn program(&self, name: &str) -> Command {
+        Command::new(self.folder.join(name))
+    }
+
     pub fn postgres(&self) -> PathBuf {
         self.folder.join("postgres")
     }

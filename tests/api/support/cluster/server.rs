@@ -14,7 +14,7 @@ pub const SOCKET_PORT: u16 = 5432;
 /// Durability is what the tests can do without; `synchronous_commit` stays, so that killing the server loses nothing.
 /// No address to listen on unless a test asks for one: the socket in the directory is the only way in. Shared memory lies
 /// in the directory as well, so that it goes with it.
-const SETTINGS: [&str; 9] = [
+pub const SETTINGS: [&str; 9] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "max_connections=200",
