@@ -1,6 +1,6 @@
 # Everything that is done to this repository by hand or by CI. `make` lists the targets.
 
-.PHONY: help run test check examples vectors openapi fmt bench
+.PHONY: help run test check examples vectors openapi alerts fmt bench fuzz
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ openapi: ## try the administration API against its OpenAPI document (needs pytho
 	cargo build --bin signet
 	./scripts/check-openapi.sh
 
+alerts: ## check the alert rules and the metrics with promtool (Debian's package prometheus)
+	cargo build --bin signet
+	./scripts/check-alerts.sh
+
 fmt: ## format the sources
 	cargo fmt --all
 
@@ -39,3 +43,6 @@ bench: ## measure a release server on PostgreSQL and SQLite, and signing and ver
 	cargo bench --bench signing
 	cargo bench --bench load
 	cargo bench -p signet-verifier --bench verify
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (60)
+	./scripts/fuzz.sh

@@ -1,6 +1,10 @@
-//! Logging: what the program reports goes to standard error, as text or as one JSON object a line.
+//! Logging: what the program reports goes to standard error, as text or as one JSON object a line. `traces.rs` sends spans to
+//! a collector.
 //!
 //! Which events there are, and what must never be in them, is the business of those who write them.
+
+mod line;
+pub mod traces;
 
 use std::io::IsTerminal as _;
 
@@ -13,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 use crate::config::LogFormat;
+use line::Line;
 
 /// Why logging could not begin.
 #[derive(Debug, Error)]
@@ -31,6 +36,13 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
     Ok(())
 }
 
+/// The same to a file: for a process that has no standard error.
+#[cfg(windows)]
+pub fn init_to(filter: &str, format: LogFormat, file: std::sync::Arc<std::fs::File>) -> Result<(), Error> {
+    subscriber(filter, format, false, file)?.try_init()?;
+    Ok(())
+}
+
 fn subscriber<W>(filter: &str, format: LogFormat, colour: bool, to: W) -> Result<Dispatch, Error>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -38,8 +50,8 @@ where
     let filter = EnvFilter::builder().parse(filter)?;
     let events = fmt::layer().with_writer(to);
     let events = match format {
-        LogFormat::Text => events.with_ansi(colour).boxed(),
-        LogFormat::Json => events.json().flatten_event(true).boxed(),
+        LogFormat::Text => events.with_ansi(colour).map_event_format(|own| Line::text(own.with_ansi(colour))).boxed(),
+        LogFormat::Json => events.json().flatten_event(true).map_event_format(Line::json).boxed(),
     };
     Ok(Dispatch::new(Registry::default().with(filter).with(events.with_filter(filter_fn(may_be_written)))))
 }

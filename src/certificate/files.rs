@@ -14,9 +14,6 @@ use crate::clock::Clock;
 /// How often it is looked whether the files have changed.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// A certificate that ends sooner is warned of, once a day.
-const SOON: chrono::Duration = chrono::Duration::days(14);
-
 /// Where the chain and the key are (PEM).
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -118,7 +115,7 @@ impl Files {
 /// Says once a day that the certificate ends soon, or has ended.
 fn warn_of_end(shown: &Shown, clock: &Clock, warned_at: &mut Option<chrono::DateTime<chrono::Utc>>) {
     let now = clock.now();
-    let Some(not_after) = shown.not_after().filter(|not_after| *not_after < now + SOON) else { return };
+    let Some(not_after) = shown.ends_soon(now) else { return };
     if warned_at.is_none_or(|at| at + chrono::Duration::days(1) <= now) {
         if not_after <= now {
             tracing::error!(%not_after, "the TLS certificate has ended: clients refuse it. Replace its files");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -30,7 +30,15 @@ pub enum Unusable {
     Mismatch(String),
 }
 
+/// A certificate that ends sooner should have been renewed, unless it lives for a short time altogether.
+const SOON: TimeDelta = TimeDelta::days(14);
+
 impl Held {
+    /// Whether it ends in less than 14 days, or a quarter of its life where that is less.
+    pub fn ends_soon(&self, now: DateTime<Utc>) -> bool {
+        self.not_after - now < SOON.min((self.not_after - self.not_before) / 4)
+    }
+
     /// From PEM: the chain with the server's own certificate first, and its private key.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, Unusable> {
         let chain = CertificateDer::pem_slice_iter(chain)
@@ -49,5 +57,26 @@ impl Held {
             other => Unusable::NotKey(other.to_string()),
         })?;
         Ok(Self { certified: Arc::new(certified), not_before, not_after })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lasting(days: i64) -> Held {
+        let signed = rcgen::generate_simple_self_signed(["auth.example".to_owned()]).unwrap();
+        let (chain, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+        let held = Held::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+        let not_before = DateTime::UNIX_EPOCH;
+        Held { not_before, not_after: not_before + TimeDelta::days(days), ..held }
+    }
+
+    #[test]
+    fn soon_is_fourteen_days_or_a_quarter_of_a_short_life() {
+        let day = |day| DateTime::UNIX_EPOCH + TimeDelta::days(day);
+        assert!(!lasting(90).ends_soon(day(75)) && lasting(90).ends_soon(day(77)));
+        assert!(!lasting(6).ends_soon(day(4)) && lasting(6).ends_soon(day(5)));
+        assert!(lasting(90).ends_soon(day(91)));
     }
 }

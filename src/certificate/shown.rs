@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use chrono::{DateTime, Utc};
@@ -10,6 +10,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::{ACME_TLS, Held};
+use crate::metrics::Moment;
 
 /// What an authority that checks a domain is answered, while an order is under way.
 #[derive(Default)]
@@ -26,6 +27,7 @@ pub struct Shown {
     held: ArcSwapOption<Held>,
     challenges: ArcSwap<Challenges>,
     answers_challenges: bool,
+    told: OnceLock<Arc<Moment>>,
 }
 
 impl Shown {
@@ -39,11 +41,28 @@ impl Shown {
     }
 
     pub fn show(&self, held: Held) {
+        let not_after = held.not_after;
         self.held.store(Some(Arc::new(held)));
+        if let Some(told) = self.told.get() {
+            told.set(not_after);
+        }
+    }
+
+    /// Has the metrics know when the certificate ends.
+    pub fn tell(&self, metric: Arc<Moment>) {
+        if let Some(not_after) = self.not_after() {
+            metric.set(not_after);
+        }
+        let _ = self.told.set(metric);
     }
 
     pub fn answer(&self, challenges: Challenges) {
         self.challenges.store(Arc::new(challenges));
+    }
+
+    /// When the certificate ends, if that is soon.
+    pub(super) fn ends_soon(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.held.load().as_ref().filter(|held| held.ends_soon(now)).map(|held| held.not_after)
     }
 
     /// When the certificate ends; `None` as long as there is none.

@@ -11,6 +11,7 @@ use crate::config::{Config, DatabaseUrl, MasterKeySource};
 use crate::entropy::Entropy;
 use crate::keys::master::{self, MasterKeyError, MasterKeyRing};
 use crate::keys::{IssuerSecrets, Keys, SecretsError};
+use crate::metrics::Metrics;
 use crate::oauth::{Directory, KeySetFetches, Origin, PasswordGrantUses, Provider, TokenEvents};
 use crate::password::{BreachedPasswords, Parameters, Pool, PoolSettings};
 use crate::protocol::issuer::Issuer;
@@ -229,6 +230,7 @@ pub fn issuer(config: &Config) -> Result<Issuer, Failure> {
 pub async fn instance(config: &Config, issuer: Issuer, surroundings: Surroundings) -> Result<Provider, Failure> {
     let Parts { store, keys, secrets, passwords } = parts(config, &surroundings, config.password_workers.get()).await?;
     let Surroundings { clock, entropy, .. } = surroundings;
+    let started_at = clock.now();
     let provider = Provider {
         lists: Published::new(store.clone(), clock.clone(), keys.clone(), issuer.clone()),
         issuer,
@@ -243,6 +245,7 @@ pub async fn instance(config: &Config, issuer: Issuer, surroundings: Surrounding
         key_set_fetches: KeySetFetches::default(),
         password_grant_uses: PasswordGrantUses::default(),
         token_events: TokenEvents::default(),
+        metrics: Metrics::new(started_at),
     };
     provider.synchronise().await.map_err(admin::Error::from)?;
     Ok(provider)

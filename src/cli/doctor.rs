@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::compose;
 use super::failure::Failure;
 use super::output::Report;
+use super::{certificate, compose};
 use crate::admin::password_hashes;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -73,6 +73,9 @@ pub async fn run(config: &Config) -> Result<Report, Failure> {
     } else {
         examination.skip("master key", "the database did not answer");
         examination.skip("signing keys", "the database did not answer");
+    }
+    if let Some(outcome) = certificate::examine(config, &store).await {
+        examination.note("TLS certificate", outcome);
     }
     match compose::issuer(config) {
         Ok(issuer) => {

@@ -6,6 +6,7 @@
 mod admin;
 mod audit;
 mod backup;
+mod certificate;
 mod client;
 pub mod compose;
 mod csv_line;
@@ -16,6 +17,7 @@ mod doctor;
 pub mod failure;
 mod grant;
 mod hangup;
+mod health;
 mod key;
 mod key_export;
 mod key_import;
@@ -37,6 +39,7 @@ mod serve;
 mod settings;
 mod shutdown;
 mod statistics;
+mod supervisor;
 mod tls;
 mod token;
 mod user;
@@ -44,6 +47,8 @@ mod user_file;
 mod user_import;
 mod value;
 mod webhook;
+#[cfg(windows)]
+mod windows_service;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,6 +100,12 @@ enum Command {
     Database(database::Command),
     /// Checks settings, database, master key, signing keys, clock and whether the issuer can be reached.
     Doctor,
+    /// Asks this host's server whether it is ready (GET /readyz): for health checks of containers.
+    Health(health::Arguments),
+    /// Installs, removes and runs the service of Windows.
+    #[cfg(windows)]
+    #[command(subcommand)]
+    Service(windows_service::Command),
     /// Removes grants, revocations, leases, status lists, verifiers and audit events that have ended, as serving instances do
     /// all the time.
     Purge,
@@ -148,6 +159,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    #[cfg(windows)]
+    if let Command::Service(windows_service::Command::Run { log_file }) = &command {
+        return windows_service::run(log_file, global.config);
+    }
     let done = carry_out(&global, command).and_then(|report| {
         report.print(global.json)?;
         Ok(if report.holds { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -157,11 +172,7 @@ pub fn run() -> ExitCode {
 
 fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
     let config = Config::load(global.config.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Unusable(format!("no threads to work with: {error}")))?;
+    let runtime = runtime()?;
     let serves = matches!(command, Command::Serve | Command::Dev);
     // A command's own words are enough; a server's log is all that it says.
     let filter = if serves { config.log.as_str() } else { "warn" };
@@ -174,6 +185,12 @@ fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
             Command::Migrate => database::migrate(place.here(BESIDE)?).await,
             Command::Database(command) => database::run(command, place.here(BESIDE)?).await,
             Command::Doctor => doctor::run(place.here(BESIDE)?).await,
+            Command::Health(arguments) => health::run(&arguments, place.here(BESIDE)?).await,
+            #[cfg(windows)]
+            Command::Service(command) => {
+                place.here(BESIDE)?;
+                windows_service::manage(&command, global.config.as_ref())
+            }
             Command::Purge => purge::run(&place).await,
             Command::Statistics => statistics::run(&place).await,
             Command::User(command) => user::run(command, &place).await,
@@ -190,6 +207,14 @@ fn carry_out(global: &Global, command: Command) -> Result<Report, Failure> {
             Command::Admin(command) => admin::run(command, place.here(BESIDE)?).await,
         }
     })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Unusable(format!("no threads to work with: {error}")))
 }
 
 /// Why a command is not carried out at a server.

@@ -26,6 +26,13 @@ const PARITY: &[(&str, Way)] = &[
     ("migrate", Beside(MACHINE)),
     ("database copy", Beside(MACHINE)),
     ("doctor", Beside(MACHINE)),
+    ("health", Beside(MACHINE)),
+    #[cfg(windows)]
+    ("service install", Beside(MACHINE)),
+    #[cfg(windows)]
+    ("service uninstall", Beside(MACHINE)),
+    #[cfg(windows)]
+    ("service run", Beside(MACHINE)),
     ("purge", Asks(&["PurgeEnded"])),
     ("statistics", Asks(&["ShowStatistics"])),
     ("user create", Asks(&["CreateUser"])),

@@ -10,12 +10,13 @@ use tokio::sync::Notify;
 
 use super::compose::{self, Surroundings};
 use super::failure::Failure;
-use super::{database_wait, hangup, shutdown, tls};
+use super::{database_wait, hangup, shutdown, supervisor, tls};
 use crate::background;
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, DatabaseUrl, Otlp};
 use crate::http::{self, Limits, Listening};
 use crate::oauth::Provider;
 use crate::protocol::issuer::Issuer;
+use crate::telemetry::traces::Traces;
 
 /// How long requests in flight may take once the process was told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -42,6 +43,8 @@ pub async fn run(
 ) -> Result<(), Failure> {
     // Before anybody knows of this process: the signal would end it.
     let hangups = hangup::take(hangup);
+    let traces = Otlp::from_environment()?.map(|otlp| Traces::begin(&otlp)).transpose();
+    let traces = traces.map_err(|error| Failure::Unusable(format!("traces: {error}")))?;
     // First of all: an address in use should be known before anything is opened.
     let listener = bind(config.listen, "SIGNET_LISTEN")?;
     let admin_listener = config.admin_listen.0.map(|address| bind(address, "SIGNET_ADMIN_LISTEN")).transpose()?;
@@ -85,6 +88,7 @@ pub async fn run(
         "ready"
     );
     ready(&provider, administering.as_ref().map(|listening| listening.address)).await?;
+    supervisor::ready();
     let others = administering.iter().chain(&redirecting).map(Listening::stop);
     let servers = std::iter::once(listening.stop()).chain(others).collect();
     let certificate = match tls {
@@ -112,6 +116,9 @@ pub async fn run(
     provider.token_events.close();
     if tokio::time::timeout(FAREWELL, record_tokens).await.is_err() {
         tracing::warn!("the last token events could not be written down in time");
+    }
+    if let Some(traces) = traces {
+        traces.end().await;
     }
     ended
 }

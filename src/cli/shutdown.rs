@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::supervisor;
 use crate::http::Stop;
 
 /// How a process was asked to stop.
@@ -53,8 +54,10 @@ impl Signals {
 
     /// Waits until the process is asked to stop.
     pub async fn asked_to_stop(&mut self) -> Asked {
-        drop(tokio::signal::ctrl_c().await);
-        Asked::Promptly
+        tokio::select! {
+            () = supervisor::asked_to_stop() => Asked::Orderly,
+            _ = tokio::signal::ctrl_c() => Asked::Promptly,
+        }
     }
 }
 
@@ -62,6 +65,7 @@ impl Signals {
 /// about to, and when no request is in flight any more. Asked a second time, at once.
 pub async fn orderly(mut signals: Signals, servers: Vec<Stop>, delay: Duration) {
     let asked = signals.asked_to_stop().await;
+    supervisor::stopping();
     let again = async {
         signals.asked_to_stop().await;
         tracing::warn!("asked a second time: stopping at once");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use chrono::Datelike as _;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use tokio::sync::Notify;
@@ -80,6 +81,7 @@ impl Prepared {
     /// # Errors
     /// When the database does not answer, or holds a certificate that cannot be used.
     pub async fn keep(self, provider: &Provider) -> Result<Pin<Box<dyn Future<Output = ()>>>, Failure> {
+        self.shown.tell(provider.metrics.certificate_not_after.clone());
         match self.upkeep {
             Upkeep::Files(follow) => Ok(follow),
             Upkeep::Ordered(terms) => {
@@ -104,7 +106,7 @@ pub struct LocalCertificate {
     pub key: PathBuf,
 }
 
-/// Makes an authority and a certificate for `localhost` in `folder`, once. The authority's key is thrown away as soon as
+/// Makes an authority and a certificate for `localhost` in `folder`, for a year, unless they are there. The authority's key is thrown away as soon as
 /// it has signed: whoever trusts it trusts this one certificate.
 pub fn local_certificate(folder: &Path) -> Result<LocalCertificate, Failure> {
     let files = LocalCertificate {
@@ -112,13 +114,22 @@ pub fn local_certificate(folder: &Path) -> Result<LocalCertificate, Failure> {
         certificate: folder.join("dev-tls.pem"),
         key: folder.join("dev-tls.key"),
     };
-    if files.authority.exists() && files.certificate.exists() && files.key.exists() {
+    let now = Clock::system().now();
+    let kept = Files { chain: files.certificate.clone(), key: files.key.clone() };
+    if files.authority.exists() && kept.load().is_ok_and(|held| !held.ends_soon(now)) {
         return Ok(files);
     }
+    let day = |day: chrono::NaiveDate| {
+        let of_month = |number: u32| u8::try_from(number).unwrap_or(1);
+        rcgen::date_time_ymd(day.year(), of_month(day.month()), of_month(day.day()))
+    };
+    let today = now.date_naive();
+    let (from, until) = (day(today), day(today + chrono::Days::new(365)));
     let failed = |error: rcgen::Error| Failure::Unusable(format!("making a certificate: {error}"));
     let authority_key = KeyPair::generate().map_err(failed)?;
     let mut authority = CertificateParams::default();
     authority.distinguished_name.push(DnType::CommonName, "signet dev authority");
+    (authority.not_before, authority.not_after) = (from, until);
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let authority_certificate = authority.self_signed(&authority_key).map_err(failed)?;
@@ -127,6 +138,7 @@ pub fn local_certificate(folder: &Path) -> Result<LocalCertificate, Failure> {
     let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let mut certificate = CertificateParams::new(names).map_err(failed)?;
     certificate.distinguished_name.push(DnType::CommonName, "localhost");
+    (certificate.not_before, certificate.not_after) = (from, until);
     certificate.use_authority_key_identifier_extension = true;
     let certificate = certificate.signed_by(&key, &Issuer::new(authority, authority_key)).map_err(failed)?;
 

@@ -20,7 +20,7 @@ pub fn of(request: &HttpRequest) -> Option<IpAddr> {
     behind(peer, trusted, request.headers())
 }
 
-fn behind(peer: IpAddr, trusted: &[Network], headers: &HeaderMap) -> Option<IpAddr> {
+pub(super) fn behind(peer: IpAddr, trusted: &[Network], headers: &HeaderMap) -> Option<IpAddr> {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     if !is_trusted(peer) {
         return Some(peer);

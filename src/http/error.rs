@@ -98,6 +98,13 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The code that is answered, for counting.
+    pub fn code(&self) -> &'static str {
+        self.answer().1.as_str()
+    }
+}
+
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         self.answer().0
@@ -166,6 +173,7 @@ mod tests {
             assert_eq!(response.headers().get(CACHE_CONTROL).unwrap(), "no-store");
             let Answer(_, answered, text, _) = error.answer();
             assert_eq!(serde_json::to_value(answered).unwrap(), code);
+            assert_eq!(error.code(), code);
             assert!(!text.contains("secret"));
         }
     }

@@ -6,10 +6,14 @@ mod caching;
 mod client_address;
 mod connection;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod introspect;
 mod jwks;
 mod metadata;
+mod observation;
 mod redirect;
 mod request;
 mod revoke;
@@ -25,6 +29,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 
+use observation::{ISSUER, Listener, Template};
 pub use server::{Limits, Listening, Stop, listen, listen_for_administrators, listen_to_redirect};
 use status_changes::Listeners;
 
@@ -40,6 +45,7 @@ fn routes(provider: &Arc<Provider>, listeners: &Listeners) -> impl FnOnce(&mut w
         let at = |suffix: &str| format!("{path}{suffix}");
         app.app_data(provider)
             .app_data(listeners)
+            .app_data(Listener(ISSUER))
             .service(only(Method::POST, &at("/oauth2/token"), web::post().to(token::token)))
             .service(only(Method::POST, &at("/oauth2/introspect"), web::post().to(introspect::introspect)))
             .service(only(Method::POST, &at("/oauth2/revoke"), web::post().to(revoke::revoke)))
@@ -72,9 +78,11 @@ fn get() -> Route {
 /// A resource with one route; other methods get 405 and are told which one it is.
 fn only(method: Method, path: &str, route: Route) -> Resource {
     let allowed = if method == Method::GET { "GET, HEAD" } else { "POST" };
-    web::resource(path.to_owned()).route(route).default_service(web::to(move || async move {
-        let mut answer = HttpResponse::MethodNotAllowed();
-        answer.insert_header(("Allow", allowed));
-        error::plain(answer, "invalid_request", "The method is not allowed here.")
-    }))
+    web::resource(path.to_owned()).app_data(Template::new(path)).route(route).default_service(web::to(
+        move || async move {
+            let mut answer = HttpResponse::MethodNotAllowed();
+            answer.insert_header(("Allow", allowed));
+            error::plain(answer, "invalid_request", "The method is not allowed here.")
+        },
+    ))
 }

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, web};
 use futures_util::FutureExt as _;
 
 use super::error;
+use super::observation::{Listener, Observation, UNROUTED, known_method};
 use super::stopping::Stopping;
 use crate::oauth::Provider;
 
@@ -44,10 +45,6 @@ impl InFlight {
     }
 }
 
-/// Those of RFC 9110 §9.3 and RFC 5789 that ever come here.
-const KNOWN_METHODS: [Method; 7] =
-    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub async fn transaction(
@@ -63,13 +60,16 @@ pub async fn transaction(
         random.unwrap_or_default().simple().to_string()
     });
     request.extensions_mut().insert(RequestId(id.clone()));
-    let is_https = provider.is_some_and(|provider| provider.issuer.is_https());
+    let is_https = provider.as_ref().is_some_and(|provider| provider.issuer.is_https());
+    let listener = request.app_data::<Listener>().map_or(UNROUTED, |listener| listener.0);
+    let observed = Observation::begin(&request);
 
     // The router needs the request for itself alone, so none of it may be kept here meanwhile.
-    let Ok(outcome) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
+    let Ok(outcome) = AssertUnwindSafe(observed.span.around(&id, next.call(request))).catch_unwind().await else {
         tracing::error!(request.id = id, "the code behind this request panicked");
         let mut response = error::plain(HttpResponse::InternalServerError(), "server_error", "The server failed.");
         add_headers(response.headers_mut(), &id, is_https);
+        observed.panicked(provider.as_ref(), (listener, &id));
         return Err(InternalError::from_response("panicked", response).into());
     };
     let mut response = outcome?;
@@ -80,15 +80,15 @@ pub async fn transaction(
     }
     // The method and the route that were recognised, not what was sent: a method, path or query could hold what a
     // careless client put there.
-    let method = response.request().method();
     tracing::debug!(
         request.id = id,
-        method = KNOWN_METHODS.contains(method).then(|| method.as_str()),
+        method = known_method(response.request().method()),
         route = response.request().match_pattern(),
         status = response.status().as_u16(),
         microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
+    observed.end(&response, provider.as_deref().map(AsRef::as_ref), &id);
     Ok(response)
 }
 

@@ -120,6 +120,13 @@ impl IssuerSecrets {
         Ok(Self { refresh_token_macs })
     }
 
+    /// For the fuzz targets (`fuzz/`) alone, which have no database.
+    #[cfg(feature = "fuzzing")]
+    #[doc(hidden)]
+    pub fn with_mac_key(key: &[u8; 32]) -> Self {
+        Self { refresh_token_macs: vec![(1, hmac::Key::new(hmac::HMAC_SHA256, key))] }
+    }
+
     /// The refresh token of one generation of a grant. The same input gives the same token, so that a retried request
     /// gets the successor it missed, and nothing of a token need be stored.
     pub fn refresh_token(&self, grant: Uuid, generation: i64) -> Secret {

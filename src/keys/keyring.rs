@@ -55,6 +55,8 @@ pub struct Keys {
     ring: ArcSwap<Ring>,
     /// The revision that `ring` was read at.
     revision: AtomicI64,
+    /// When that was, in milliseconds since 1970.
+    read_at: AtomicI64,
     /// How long a verifier may keep the key set, in seconds.
     jwks_max_age: AtomicI64,
     document: ArcSwap<JwksDocument>,
@@ -86,6 +88,7 @@ impl Keys {
             master,
             ring: ArcSwap::default(),
             revision: AtomicI64::new(-1),
+            read_at: AtomicI64::new(0),
             jwks_max_age: AtomicI64::new(0),
             document: ArcSwap::default(),
         }
@@ -110,6 +113,11 @@ impl Keys {
         document
     }
 
+    /// When the ring was read; it is read again when a key was added or changed.
+    pub fn read_at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_millis(self.read_at.load(Ordering::Relaxed))
+    }
+
     pub fn is_behind(&self, revision: i64) -> bool {
         self.revision.load(Ordering::Acquire) != revision
     }
@@ -126,6 +134,7 @@ impl Keys {
         let opened = rows.into_iter().map(|row| self.open(row)).collect::<Result<Vec<_>, _>>()?;
         self.ring.store(Arc::new(Ring::new(opened, retention)));
         self.jwks_max_age.store(settings.jwks_max_age, Ordering::Relaxed);
+        self.read_at.store(self.clock.now().timestamp_millis(), Ordering::Relaxed);
         self.revision.store(revision.unwrap_or(-1), Ordering::Release);
         Ok(())
     }

@@ -78,6 +78,11 @@ impl Directory {
         self.read(|copies| copies.fresh()).is_some()
     }
 
+    /// How long ago the database last confirmed what is held here; `None` before it ever did.
+    pub fn confirmed_for(&self) -> Option<Duration> {
+        self.read(|copies| copies.confirmed_at).map(|at| at.elapsed())
+    }
+
     pub async fn client(&self, client_id: &str) -> Result<Option<Arc<KnownClient>>, Error> {
         match self.remembered_client(client_id) {
             Some(known) => Ok(Some(known)),

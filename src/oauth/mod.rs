@@ -39,6 +39,7 @@ use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keys::{IssuerSecrets, Keys};
+use crate::metrics::Metrics;
 use crate::protocol::issuer::Issuer;
 use crate::status::{Allocator, Published};
 use crate::store::Store;
@@ -60,6 +61,7 @@ pub struct Provider {
     pub key_set_fetches: KeySetFetches,
     pub password_grant_uses: PasswordGrantUses,
     pub token_events: TokenEvents,
+    pub metrics: Metrics,
 }
 
 /// Where a request comes from. Only what a password login may do depends on it: how often, and for which clients. Of other

@@ -109,9 +109,11 @@ impl Provider {
         }
         let window = Duration::seconds(settings.retry_window);
         if grant.generation == generation + 1 && grant.rotated_at.is_some_and(|at| now - at < window) {
+            self.metrics.refresh_retries.count();
             tracing::info!(grant.id = %grant.id, "a refresh was retried: the same successor again");
             return Ok((grant, TOKEN_RETRY));
         }
+        self.metrics.refresh_reuses.count();
         self.end_replayed(client, &grant, (generation, settings), origin).await?;
         refused(GrantRefusal::Replayed)
     }

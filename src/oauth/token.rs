@@ -5,6 +5,7 @@ use super::{Error, Origin, Provider};
 use crate::protocol::client::GrantType;
 use crate::protocol::form::Form;
 use crate::protocol::token::{TokenRequest, TokenResponse};
+use crate::spans;
 
 impl Provider {
     /// Answers a token request. A failed client authentication consumes nothing.
@@ -18,12 +19,16 @@ impl Provider {
         let request = TokenRequest::from_form(form)?;
         self.check_grant_type(&client, request.grant_type())?;
         match request {
-            TokenRequest::ClientCredentials(requested) => self.client_credentials(&client, &requested, origin).await,
+            TokenRequest::ClientCredentials(requested) => {
+                spans::within("grant client_credentials", self.client_credentials(&client, &requested, origin)).await
+            }
             TokenRequest::Password { username, password, requested } => {
-                self.password(&client, (&username, password), &requested, origin).await
+                let granted = self.password(&client, (&username, password), &requested, origin);
+                spans::within("grant password", granted).await
             }
             TokenRequest::RefreshToken { presented, requested } => {
-                self.refresh_token(&client, &presented, &requested, origin).await
+                let granted = self.refresh_token(&client, &presented, &requested, origin);
+                spans::within("grant refresh_token", granted).await
             }
         }
     }

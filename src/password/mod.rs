@@ -6,7 +6,11 @@
 mod arena;
 mod breached;
 mod foreign;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
+mod observed;
 mod policy;
 mod pool;
 mod stored;
@@ -18,6 +22,7 @@ use unicode_normalization::UnicodeNormalization as _;
 pub use breached::{BreachedPasswords, RangeError};
 pub use foreign::{ForeignHash, NotRead, Unusable};
 pub use hash::{Malformed, OutOfBounds, Parameters, PasswordHash};
+pub use observed::Observed;
 pub use policy::{MIN_CHARACTERS, Refusal, check};
 pub use pool::{Admitted, Pool, PoolSettings, Verdict};
 pub use stored::imported_scheme;

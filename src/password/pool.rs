@@ -13,7 +13,7 @@ use super::hash::Argon2id;
 use super::stored::Stored;
 use super::workers::{Place, Workers};
 use super::wrapped::Wrapped;
-use super::{Error, Parameters, Password, PasswordHash};
+use super::{Error, Observed, Parameters, Password, PasswordHash};
 use crate::entropy::Entropy;
 use crate::secret::Secret;
 
@@ -110,6 +110,16 @@ impl Pool {
     /// Callers waiting for their turn now.
     pub fn waiting(&self) -> usize {
         self.workers.waiting()
+    }
+
+    /// How many may hash at a time, and how many may wait besides.
+    pub fn limits(&self) -> (usize, usize) {
+        self.workers.limits()
+    }
+
+    /// What came of those who asked.
+    pub fn observed(&self) -> &Observed {
+        &self.workers.observed
     }
 
     /// Threads hashing now.

@@ -7,13 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::Error;
 use super::arena::Arena;
+use super::observed::Observed;
+use crate::spans;
 
 type Job = Box<dyn FnOnce(&mut Arena) + Send>;
 
@@ -30,6 +32,7 @@ pub(super) struct Workers {
     threads: usize,
     capacity: usize,
     deadline: Duration,
+    pub observed: Observed,
 }
 
 impl Workers {
@@ -51,6 +54,7 @@ impl Workers {
             threads,
             capacity,
             deadline,
+            observed: Observed::default(),
         })
     }
 
@@ -59,7 +63,11 @@ impl Workers {
     /// # Errors
     /// [`Error::Busy`] at once when the queue is full.
     pub fn admit(&self) -> Result<Place, Error> {
-        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| Error::Busy)
+        let place = Arc::clone(&self.places).try_acquire_owned().map(Place);
+        place.map_err(|_| {
+            self.observed.turned_away.count();
+            Error::Busy
+        })
     }
 
     /// Runs `task` on one of the threads, first come, first served.
@@ -92,12 +100,23 @@ impl Workers {
         T: Send + 'static,
         F: FnOnce(&mut Arena) -> T + Send + 'static,
     {
-        let turn = tokio::select! {
-            biased;
-            () = gone => return Err(Error::Busy),
-            turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned()) => turn,
+        let began = Instant::now();
+        let turn = async {
+            tokio::select! {
+                biased;
+                () = gone => Err(&self.observed.left),
+                turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned()) => {
+                    turn.map_err(|_| &self.observed.timed_out)
+                }
+            }
         };
-        let turn = turn.map_err(|_| Error::Busy)?.expect("the semaphore is never closed");
+        let turn = spans::within("password wait", turn).await;
+        self.observed.waits.observe(began.elapsed());
+        let turn = turn.map_err(|counter| {
+            counter.count();
+            Error::Busy
+        })?;
+        let turn = turn.expect("the semaphore is never closed");
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |arena| {
             // Owned by the job, so that they come back when it ends, however it ends, and before the caller knows.
@@ -108,11 +127,16 @@ impl Workers {
             let _ = answer.send(outcome);
         });
         self.jobs.send(job).map_err(|_| Error::Crashed)?;
-        answered.await.map_err(|_| Error::Crashed)
+        spans::within("password hash", answered).await.map_err(|_| Error::Crashed)
     }
 
     pub fn hashing(&self) -> usize {
         self.threads - self.turns.available_permits()
+    }
+
+    /// How many may hash, and how many may wait besides.
+    pub fn limits(&self) -> (usize, usize) {
+        (self.threads, self.capacity - self.threads)
     }
 
     pub fn waiting(&self) -> usize {

@@ -13,6 +13,7 @@ use super::bits::{self, Bits};
 use super::feed::{Beginning, Change, Feed, MOST_RANGES};
 use crate::clock::Clock;
 use crate::keys::{Keys, SignError, Typ};
+use crate::metrics::{Bounds, Histogram};
 use crate::protocol::issuer::Issuer;
 use crate::protocol::jwk::Algorithm;
 use crate::protocol::status_list::StatusListClaims;
@@ -75,7 +76,12 @@ pub struct Published {
     lists: Mutex<BTreeMap<i64, List>>,
     /// The revision of revocations that the bits were read at.
     revision: AtomicI64,
+    /// How long after a revocation this instance knew of it, of those since its first reading.
+    pub learning: Histogram,
 }
+
+/// For what a notice brings in milliseconds, and a poll within its interval.
+const LEARNING: Bounds = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
 /// The path of a list below the issuer.
 pub fn path(list: i64) -> String {
@@ -84,7 +90,8 @@ pub fn path(list: i64) -> String {
 
 impl Published {
     pub fn new(store: Store, clock: Clock, keys: Arc<Keys>, issuer: Issuer) -> Self {
-        Self { store, clock, keys, issuer, lists: Mutex::default(), revision: AtomicI64::new(-1) }
+        let (revision, learning) = (AtomicI64::new(-1), Histogram::new(LEARNING));
+        Self { store, clock, keys, issuer, lists: Mutex::default(), revision, learning }
     }
 
     pub fn is_behind(&self, revision: i64) -> bool {
@@ -104,10 +111,14 @@ impl Published {
         let now = self.clock.now();
         self.know(known);
         let mut changes: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
-        let changed = |Revocation { status_list_id, first_index, last_index, .. }| {
+        let changed = |Revocation { status_list_id, first_index, last_index, revoked_at, .. }| {
             let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
             if lists.get_mut(&status_list_id).is_some_and(|list| list.bits.set(first_index, last_index)) {
                 changes.entry(status_list_id).or_default().push((first_index, last_index));
+                if held >= 0 {
+                    // Of another instance, whose clock may be ahead.
+                    self.learning.observe((self.clock.now() - revoked_at).to_std().unwrap_or_default());
+                }
             }
         };
         let outcome = status::revocations_behind(&mut connection, (behind, now), changed).await;

@@ -276,27 +276,7 @@ rows! {
     }
 }
 
-/// What the migrations put into columns that older backups do not have.
-mod added {
-    use super::{Json, Network};
-
-    pub fn networks() -> Json<Vec<Network>> {
-        Json(Vec::new())
-    }
-
-    pub fn throttling() -> bool {
-        true
-    }
-
-    pub fn success() -> String {
-        "success".to_owned()
-    }
-
-    pub fn number<const N: i64>() -> i64 {
-        N
-    }
-}
-
+mod added;
 mod encodings;
 #[cfg(test)]
 mod tests;

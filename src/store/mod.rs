@@ -33,7 +33,7 @@ pub mod webhook_deliveries;
 pub mod webhooks;
 
 use backend::Bind;
-pub use backend::{Connection, Database, Exclusive, Json, Notices, Spelled, Store, Unreachable};
+pub use backend::{Connection, Database, Exclusive, Json, Notices, PoolUsage, Spelled, Store, Unreachable};
 
 /// From the first time to the second, both included.
 pub type Window = (chrono::DateTime<chrono::Utc>, chrono::DateTime<chrono::Utc>);

@@ -259,6 +259,13 @@ pub async fn begin_anew(connection: &mut Connection, id: Uuid, now: DateTime<Utc
     Ok(())
 }
 
+/// How many are still to be told, of all webhooks.
+pub async fn count_pending(connection: &mut Connection) -> Result<i64, Error> {
+    use webhook_deliveries as d;
+    let pending = d::table.filter(d::delivered_at.is_null()).filter(d::given_up_at.is_null());
+    Ok(on!(connection, c => pending.count().get_result(c))?)
+}
+
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Standing {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode};
 
 use super::endpoint::{EndpointError, check_endpoint};
 use crate::protocol::set_poll::SetError;
 use crate::secret::Secret;
+use crate::spans;
 
 /// How long a receiver may take in all.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,11 +55,18 @@ pub async fn send(
     authorization: Option<&Secret>,
     token: String,
 ) -> Result<(), Undelivered> {
+    let mut headers = HeaderMap::new();
     let mut request = http
         .post(check_endpoint(endpoint)?)
         .header(CONTENT_TYPE, "application/secevent+jwt")
         .header(ACCEPT, "application/json")
         .body(token);
+    spans::inject(|name, value| {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    });
+    request = request.headers(headers);
     if let Some(authorization) = authorization {
         let value = HeaderValue::from_str(authorization.expose()).map_err(|_| Undelivered::Authorization);
         let mut value = value?;

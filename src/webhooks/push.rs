@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::attempt::{client, kept, send};
 use super::{LEASE, Outbox, schedule};
 use crate::secret::Secret;
+use crate::spans;
 use crate::store::webhook_deliveries::{self, WebhookDelivery};
 use crate::store::webhooks::{self, Webhook};
 use crate::store::{Connection, Error};
@@ -145,7 +146,11 @@ impl Pusher {
     ) -> Result<(), String> {
         let token = self.outbox.sign(webhook, delivery).map_err(|error| error.to_string())?;
         let endpoint = webhook.endpoint.as_deref().unwrap_or_default();
-        send(&self.http, endpoint, authorization, token).await.map_err(|error| error.to_string())
+        let sent = async {
+            let sent = send(&self.http, endpoint, authorization, token).await;
+            sent.inspect_err(|_| spans::fail("undelivered"))
+        };
+        spans::client("webhook push", sent).await.map_err(|error| error.to_string())
     }
 
     async fn record(

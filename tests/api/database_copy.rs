@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use signet::admin::webhooks::NewWebhook;
 use signet::config::DatabaseUrl;
 use signet::protocol::client::{AuthMethod, GrantType};
-use signet::secret::Secret;
+use signet::secret::{Secret, SecretBytes};
+use signet::store::acme::{self, AcmeAccount};
 use signet::store::audit_events::{self, AuditEvent};
 use signet::store::copy::{CopyError, copy};
 use signet::store::grants::{self, Grant, Selection};
@@ -140,6 +141,18 @@ impl Issued {
     }
 }
 
+/// A certificate that is to be ordered, and the account for it.
+async fn order(app: &App) {
+    let (directory, now) = ("https://ca.example/directory".to_owned(), app.clock.now());
+    let mut connection = app.provider.store.writing().await.unwrap();
+    let id = app.provider.entropy.ordered_uuid(now);
+    acme::register(&mut connection, id, (&directory, "auth.example"), now).await.unwrap();
+    let credentials = SecretBytes::new(b"{}".to_vec());
+    let sealed_credentials = app.provider.keys.seal_acme_account(&directory, &credentials);
+    let account = AcmeAccount { directory, sealed_credentials, created_at: now };
+    acme::keep_account(&mut connection, &account).await.unwrap();
+}
+
 /// From the app's database to one of the other kind, and from there to a new one of its own kind.
 async fn there_and_back(app: App) {
     let kind = app.backend();
@@ -151,6 +164,7 @@ async fn there_and_back(app: App) {
     let authorization = Some(Secret::new("Bearer oyster-lantern-64-meadow"));
     app.admin().create_webhook(NewWebhook { authorization, ..to("https://siem.example/".to_owned()) }).await.unwrap();
     app.admin().test_webhook("siem").await.unwrap();
+    order(&app).await;
     fill(&app).await;
     app.get("/.well-known/jwks.json").await;
     app.provider.record_key_set_fetches().await.unwrap();

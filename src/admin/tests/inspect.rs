@@ -28,6 +28,7 @@ async fn provider(desk: &Desk) -> Provider {
         key_set_fetches: KeySetFetches::default(),
         password_grant_uses: crate::oauth::PasswordGrantUses::default(),
         token_events: TokenEvents::default(),
+        metrics: crate::metrics::Metrics::new(clock.now()),
     }
 }
 

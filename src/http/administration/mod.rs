@@ -21,6 +21,7 @@ pub use openapi::document as openapi;
 use problem::Problem;
 pub use reference::page as reference;
 
+use super::observation::{ADMINISTRATION, Listener, Template};
 use super::{get, health, only};
 use crate::admin::operation::{Operation, Verb, Visitor};
 use crate::admin::operations;
@@ -44,7 +45,7 @@ impl Visitor for Resources {
 pub fn routes(provider: &Arc<Provider>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let provider = web::Data::from(provider.clone());
     move |app| {
-        app.app_data(provider);
+        app.app_data(provider).app_data(Listener(ADMINISTRATION));
         let mut resources = Resources::default();
         operations::each(&mut resources);
         for (path, routes) in resources.0 {
@@ -64,7 +65,7 @@ pub fn routes(provider: &Arc<Provider>) -> impl FnOnce(&mut web::ServiceConfig) 
 
 fn resource(path: &str, routes: Vec<(Verb, Route)>) -> Resource {
     let mut allowed = Vec::new();
-    let mut resource = web::resource(path.to_owned());
+    let mut resource = web::resource(path.to_owned()).app_data(Template::new(path));
     for (verb, route) in routes {
         allowed.push(name(verb));
         resource = resource.route(route);

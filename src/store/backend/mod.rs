@@ -14,6 +14,7 @@ mod statements;
 mod target;
 mod trust;
 mod types;
+mod usage;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
 
 use super::Error;
+use crate::spans;
 pub use locks::Exclusive;
 pub use notices::Notices;
 pub(in crate::store) use pooler::surrounded;
@@ -34,6 +36,7 @@ pub(super) use sqlite::PRAGMAS;
 pub(in crate::store) use statements::{delete_unheld, insert_all};
 pub(super) use target::Target;
 pub use types::{Bind, DbJson, DbTime, DbUuid, Json, Spelled};
+pub use usage::PoolUsage;
 
 type SqliteConnection = SyncConnectionWrapper<diesel::SqliteConnection>;
 
@@ -153,12 +156,15 @@ impl Store {
         F: AsyncFnOnce(&mut Connection) -> Result<T, E>,
         E: From<Error>,
     {
-        let mut connection = self.writing().await?;
-        match &mut connection {
-            Connection::Postgres(object) => pooler::begin(object).await.map_err(Error::from)?,
-            Connection::Sqlite(object) => sqlite::begin_immediate(object).await?,
-        }
-        conclude(&mut connection, body).await
+        let transaction = async {
+            let mut connection = self.writing().await?;
+            match &mut connection {
+                Connection::Postgres(object) => pooler::begin(object).await.map_err(Error::from)?,
+                Connection::Sqlite(object) => sqlite::begin_immediate(object).await?,
+            }
+            conclude(&mut connection, body).await
+        };
+        spans::within("database transaction", transaction).await
     }
 
     /// For a body that is one statement of PostgreSQL and several of SQLite: all of it or nothing.

@@ -61,7 +61,8 @@ fn is_number(name: &str) -> bool {
         "version",
     ];
     ends.iter().any(|end| name.ends_with(end))
-        || ["size", "allocated", "generation", "revision", "attempts", "failures", "seal", "number", "events"].contains(&name)
+        || ["size", "allocated", "generation", "revision", "attempts", "failures", "seal", "number", "events"]
+            .contains(&name)
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub mod authority;
 pub mod balancer;
 pub mod bulk;
 pub mod cluster;
+pub mod collector;
 pub mod disclosure;
 pub mod guesses;
 pub mod pebble;

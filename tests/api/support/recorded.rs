@@ -13,6 +13,7 @@ const LONGEST_START: Duration = Duration::from_secs(60);
 pub struct Program {
     folder: tempfile::TempDir,
     database: Option<cluster::Database>,
+    variables: Vec<(String, String)>,
 }
 
 /// What came of a command.
@@ -36,10 +37,17 @@ impl Program {
             Backend::Sqlite => None,
             Backend::Postgres => Some(cluster::shared()?.database(migrate)),
         };
-        let program = Self { folder: tempfile::tempdir().unwrap(), database };
+        let program = Self { folder: tempfile::tempdir().unwrap(), database, variables: Vec::new() };
         let created = program.run("", &["master-key", "create"]);
         assert_eq!(created.status, 0, "{}", created.stderr);
         Some(program)
+    }
+
+    /// With a variable more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     pub fn database_url(&self) -> String {
@@ -70,7 +78,8 @@ impl Program {
             .env("SIGNET_LISTEN", "127.0.0.1:0")
             .env("SIGNET_ADMIN_LISTEN", "127.0.0.1:0")
             .env("SIGNET_LOG", "trace")
-            .env("SIGNET_LOG_FORMAT", "json");
+            .env("SIGNET_LOG_FORMAT", "json")
+            .envs(self.variables.iter().cloned());
         command
     }
 
