@@ -1,6 +1,6 @@
 # Everything that is done to this repository by hand or by CI. `make` lists the targets.
 
-.PHONY: help run test check examples vectors openapi alerts fmt bench fuzz
+.PHONY: help run test check examples vectors openapi alerts fmt bench fuzz dist soak
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -46,3 +46,8 @@ bench: ## measure a release server on PostgreSQL and SQLite, and signing and ver
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (60)
 	./scripts/fuzz.sh
+
+dist: ## build a release: program, Debian package, list of its parts (SBOM) and checksums, into target/dist
+	./scripts/dist.sh
+soak: ## ten minutes of honest load while instances die, keys rotate and PostgreSQL fails over (needs haproxy and PostgreSQL)
+	cargo bench --bench soak

@@ -28,7 +28,7 @@ pub enum Failure {
     #[error("the database: {0}")]
     Postgres(#[from] tokio_postgres::Error),
     #[error("the reference server's database: {0}")]
-    Reference(#[from] crate::reference_database::Error),
+    Reference(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the reference server's key could not be generated")]
     Key,
     #[error("{} says nothing of {what}", path.display())]

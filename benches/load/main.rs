@@ -38,6 +38,8 @@ mod report;
 mod revocation;
 mod scenario;
 mod server;
+mod slow_clients;
+#[expect(dead_code, reason = "the soak alone stops a server by another signal than its own")]
 mod supervised;
 
 /// HTTP workers of every server measured, so that their figures compare.
@@ -107,16 +109,30 @@ async fn bench(options: &Options) -> Result<ExitCode, Failure> {
     if let Some(figures) = &revocation {
         println!("\n{}", figures.markdown());
     }
+    let slow = match options.slow_clients() {
+        Some(clients) => {
+            let folder = Folder::create(&options.directory)?;
+            let measured = Duration::from_secs(options.seconds);
+            Some(slow_clients::measure(folder.path(), clients, measured).await?)
+        }
+        None => None,
+    };
+    if let Some(figures) = &slow {
+        println!("\n{}", figures.markdown());
+    }
     if let Some(path) = &options.json {
         let sections: Vec<_> = sections.iter().map(Section::json).collect();
         let revocation = revocation.as_ref().map(revocation::Figures::json);
+        let slow = slow.as_ref().map(slow_clients::SlowClients::json);
         let report = json!({
             "machine": machine, "connections": options.connections, "databases": sections, "revocation": revocation,
+            "slow_clients": slow,
         });
         fs::write(path, format!("{report:#}\n")).map_err(Failure::io(format!("writing {}", path.display())))?;
     }
-    let good =
-        sections.iter().all(|section| section.errors() == 0) && revocation.is_none_or(|figures| figures.is_good());
+    let good = sections.iter().all(|section| section.errors() == 0)
+        && revocation.is_none_or(|figures| figures.is_good())
+        && slow.is_none_or(|figures| figures.errors() == 0);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

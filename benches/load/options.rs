@@ -35,6 +35,12 @@ pub struct Options {
     /// The flood of logins only
     #[arg(long)]
     flood_only: bool,
+    /// Slow clients, beside honest requests, after all else; 0 for none
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    pub slow: u32,
+    /// The slow clients only
+    #[arg(long, conflicts_with_all = ["only", "scenario", "only_revocation", "flood_only"])]
+    slow_only: bool,
     /// Writes every run's figures to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -80,13 +86,20 @@ impl Options {
     }
 
     pub fn databases(&self) -> Vec<Database> {
-        if self.only_revocation {
+        if self.only_revocation || self.slow_only {
             return Vec::new();
         }
         self.only.map_or_else(|| Database::value_variants().to_vec(), |one| vec![one])
     }
 
     pub fn measures_revocation(&self) -> bool {
-        self.only_revocation || (self.only != Some(Database::Sqlite) && self.scenario.is_empty())
+        let is_all = self.only != Some(Database::Sqlite) && self.scenario.is_empty() && !self.slow_only;
+        self.only_revocation || is_all
+    }
+
+    /// How many slow clients there are to be: none where something else alone was asked for.
+    pub fn slow_clients(&self) -> Option<usize> {
+        let is_all = self.only.is_none() && self.scenario.is_empty() && !self.only_revocation && !self.flood_only;
+        (self.slow > 0 && (self.slow_only || is_all)).then_some(self.slow as usize)
     }
 }

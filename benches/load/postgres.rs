@@ -23,9 +23,9 @@ pub struct Cluster {
 
 /// Whom PostgreSQL runs as instead of root, which it refuses.
 #[derive(Clone, Copy)]
-struct User {
-    uid: u32,
-    gid: u32,
+pub struct User {
+    pub uid: u32,
+    pub gid: u32,
 }
 
 impl Cluster {
@@ -89,7 +89,7 @@ impl Cluster {
     }
 }
 
-fn become_user<'a>(command: &'a mut Command, folder: &Path, user: Option<User>) -> &'a mut Command {
+pub fn become_user<'a>(command: &'a mut Command, folder: &Path, user: Option<User>) -> &'a mut Command {
     if let Some(user) = user {
         command.uid(user.uid).gid(user.gid);
     }
@@ -98,7 +98,7 @@ fn become_user<'a>(command: &'a mut Command, folder: &Path, user: Option<User>) 
 }
 
 /// The folder of `initdb` and `postgres`: the newest of Debian's, or the one `pg_config` names.
-async fn programs() -> Result<PathBuf, Failure> {
+pub async fn programs() -> Result<PathBuf, Failure> {
     let version = |folder: &PathBuf| folder.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
     let complete = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
@@ -112,7 +112,7 @@ async fn programs() -> Result<PathBuf, Failure> {
 }
 
 /// `None` where this process is not root and PostgreSQL runs as the same user.
-fn unprivileged_user() -> Result<Option<User>, Failure> {
+pub fn unprivileged_user() -> Result<Option<User>, Failure> {
     let own = fs::metadata("/proc/self").map_err(Failure::io("reading the own user from /proc"))?;
     if own.uid() != 0 {
         return Ok(None);

@@ -16,8 +16,8 @@ use signet::secret::Secret;
 use crate::client::basic_authorization;
 use crate::failure::{Failure, output_of};
 
-const ES256_AUDIENCE: &str = "https://api.bench.example";
-const RS256_AUDIENCE: &str = "https://rs256.bench.example";
+pub const ES256_AUDIENCE: &str = "https://api.bench.example";
+pub const RS256_AUDIENCE: &str = "https://rs256.bench.example";
 
 /// A fresh instance's subjects. Each client is allowed one resource server, so that requests need not name it.
 #[derive(Clone)]

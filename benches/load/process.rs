@@ -11,6 +11,7 @@ use crate::failure::Failure;
 /// The kernel reports times in units of `USER_HZ`, which is 100 on every architecture this builds for.
 const TICK: Duration = Duration::from_millis(10);
 
+#[derive(Clone)]
 pub struct Process {
     folder: PathBuf,
 }

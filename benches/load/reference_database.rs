@@ -11,6 +11,8 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as _};
 use futures_util::FutureExt as _;
 
+use crate::failure::Failure;
+
 const POSTGRES_CONNECTIONS: usize = 16;
 
 diesel::table! {
@@ -28,6 +30,12 @@ pub enum Error {
     Pool(#[from] PoolError),
     #[error(transparent)]
     Query(#[from] diesel::result::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Reference(error.into())
+    }
 }
 
 #[derive(Clone)]

@@ -43,7 +43,7 @@ impl Server {
     }
 }
 
-async fn answers_ready(address: SocketAddr) -> bool {
+pub async fn answers_ready(address: SocketAddr) -> bool {
     let request = client::fetch(address, "/readyz");
     let mut connection = Connection::new(address);
     let answer = timeout(Duration::from_secs(1), connection.exchange(&request)).await;

@@ -1,10 +1,11 @@
 //! A child process that ends with this one, however this one ends.
 //!
 //! Between the two stands a shell that waits for the end of its standard input, a pipe only this process holds: at its
-//! end (drop, panic or `kill -9`) the shell stops the child and, where that takes over ten seconds, kills it.
+//! end (drop, panic or `kill -9`) the shell stops the child and, where that takes over ten seconds, kills it. A line that
+//! comes before the end is the signal to stop it by.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,8 +19,8 @@ shift 2
 "$@" </dev/null >>"$log" 2>&1 &
 child=$!
 echo "$child"
-read -r _
-kill -s "$signal" "$child" 2>/dev/null
+read -r told
+kill -s "${told:-$signal}" "$child" 2>/dev/null
 waited=0
 while [ "$waited" -lt 100 ] && kill -0 "$child" 2>/dev/null; do
     sleep 0.1
@@ -61,6 +62,14 @@ impl Supervised {
 
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Stops the child by another signal than that of its start, and waits for its end.
+    pub fn stop_by(mut self, signal: &str) {
+        if let Some(stdin) = &mut self.supervisor.stdin {
+            // A supervisor that is gone has stopped the child already.
+            let _ = writeln!(stdin, "{signal}");
+        }
     }
 
     /// The last lines the child wrote.

@@ -54,7 +54,8 @@ pub fn open_store(config: &Config) -> Result<Store, Failure> {
             Database::Sqlite(path.clone())
         }
     };
-    Ok(Store::open(database, config.database_pool_size.get())?)
+    let store = Store::open(database, config.database_pool_size.get())?;
+    Ok(store.with_queue(config.database_queue.get()))
 }
 
 /// Makes the folder that a file is to be in.

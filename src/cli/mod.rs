@@ -23,6 +23,7 @@ mod key_export;
 mod key_import;
 mod lines;
 mod master_key;
+mod open_files;
 mod output;
 #[cfg(test)]
 mod parity;

@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 
 use super::compose::{self, Surroundings};
 use super::failure::Failure;
-use super::{database_wait, hangup, shutdown, supervisor, tls};
+use super::{database_wait, hangup, open_files, shutdown, supervisor, tls};
 use crate::background;
 use crate::config::{Config, DatabaseUrl, Otlp};
-use crate::http::{self, Limits, Listening};
+use crate::http::{self, Bounds, Limits, Listening};
 use crate::oauth::Provider;
 use crate::protocol::issuer::Issuer;
 use crate::telemetry::traces::Traces;
@@ -59,22 +59,25 @@ pub async fn run(
     let provider = Arc::new(compose::instance(config, issuer, Surroundings::default()).await?);
     // Not earlier: while the database is waited for, a signal ends the process at once.
     let signals = shutdown::Signals::catch();
+    let bounds = Bounds { connections: open_files::for_connections(config), ..Bounds::of(config) };
     let limits = Limits {
         workers: config.workers.get(),
         drain: DRAIN,
         arrival: ARRIVAL,
         trusted_proxies: config.trusted_proxies.as_slice().into(),
+        bounds,
     };
     let (shown, server_config) =
         (tls.as_ref().map(|tls| tls.shown.clone()), tls.as_ref().map(|tls| tls.config.clone()));
     let redirecting = redirect_listener.map(|listener| {
         let limits = Limits { workers: 1, ..limits.clone() };
-        http::listen_to_redirect(&provider.issuer, shown.as_ref(), listener, limits).map_err(failed)
+        http::listen_to_redirect(&provider, shown.as_ref(), listener, limits).map_err(failed)
     });
     let redirecting = redirecting.transpose()?;
     let administering = admin_listener.map(|listener| {
         // Few administrators: one thread answers them.
-        let limits = Limits { workers: 1, ..limits.clone() };
+        let bounds = limits.bounds.for_administrators();
+        let limits = Limits { workers: 1, bounds, ..limits.clone() };
         http::listen_for_administrators(&provider, listener, server_config.clone(), limits).map_err(failed)
     });
     let administering = administering.transpose()?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::certificate::{AcmeChallenge, Directory, Domains, SharedKey, Text, Tls};
 use super::database_url::DatabaseUrl;
+use super::rate::Rate;
 use super::source::{Origin, Sources};
 use super::value::{Count, LogFilter, LogFormat, MasterKeyText, Networks, OptionalListen, Setting, cores};
 use super::{Described, names};
@@ -178,6 +179,32 @@ settings! {
 
     /// How many threads serve HTTP.
     workers: Count<1, 1024> = "one for each core" => |_| Some(Count::nearest(cores()));
+
+    /// How many connections there are at most. A new one beyond that takes the place of the one that has been quiet for
+    /// longest; where all are busy it is closed. Each takes a file descriptor.
+    max_connections: Count<1, 1_000_000> = "20000";
+
+    /// How many of them one address has at most (of IPv6: one /64); more are closed at once. Trusted proxies have no such
+    /// bound, and 0 is none for anybody.
+    max_connections_per_address: Count<0, 1_000_000> = "half of max_connections"
+        => |draft| Some(Count::nearest(draft.max_connections?.get().div_ceil(2)));
+
+    /// How many requests to the OAuth endpoints are answered at a time before more are answered 503. A login that waits for
+    /// a password worker is one of them, so this should be well above `password_queue`.
+    max_in_flight: Count<1, 1_000_000> = "1024 for each thread that serves HTTP"
+        => |draft| Some(Count::nearest(1024 * draft.workers?.get()));
+
+    /// How many requests may wait for a connection to the database before more are answered 503; 0 lets none wait.
+    database_queue: Count<0, 100_000> = "64 for each connection to the database"
+        => |draft| Some(Count::nearest(64 * draft.database_pool_size?.get()));
+
+    /// How many requests for tokens, for revocation or for another password an address (of IPv6: one /64) may make in a
+    /// second, and at once after a pause, before it is answered 429. Trusted proxies themselves are not counted. Each
+    /// instance counts for itself.
+    token_rate: Rate = "1000/2000";
+
+    /// The same for introspection, where one address may well be that of many APIs.
+    introspection_rate: Rate = "5000/10000";
 
     /// How many passwords are hashed at a time; each takes 19 MiB and one core.
     password_workers: Count<1, 1024> = "one for each core" => |_| Some(Count::nearest(cores()));

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 
+use super::limits::Refusal;
 use crate::oauth;
 use crate::protocol::error::{ErrorBody, ErrorCode};
 
@@ -18,6 +19,8 @@ pub enum Error {
     TooLarge,
     /// The body did not arrive in time.
     TooSlow,
+    /// The server takes no more, of all or from this address.
+    Refused(Refusal),
 }
 
 impl From<oauth::Error> for Error {
@@ -32,6 +35,7 @@ impl fmt::Display for Error {
             Self::OAuth(error) => error.fmt(f),
             Self::TooLarge => f.write_str("invalid_request: the body is too large"),
             Self::TooSlow => f.write_str("invalid_request: the body did not arrive in time"),
+            Self::Refused(refusal) => refusal.fmt(f),
         }
     }
 }
@@ -51,6 +55,16 @@ impl Error {
             Self::TooSlow => {
                 let text = "the body did not arrive in time";
                 return Answer(StatusCode::REQUEST_TIMEOUT, Code::InvalidRequest, text, None);
+            }
+            Self::Refused(Refusal::Load) => return busy(),
+            Self::Refused(Refusal::Rate(wait)) => {
+                let seconds = u32::try_from(wait.as_millis().max(1)).unwrap_or(u32::MAX).div_ceil(1000);
+                return Answer(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    Code::TemporarilyUnavailable,
+                    "Too many requests. Try again later.",
+                    Some(seconds),
+                );
             }
             Self::OAuth(error) => error,
         };
@@ -79,12 +93,7 @@ impl Error {
                 // Whole seconds, and never before the block is over.
                 Some(u32::try_from(retry_after.num_milliseconds().max(1)).unwrap_or(u32::MAX).div_ceil(1000)),
             ),
-            Refused::Busy(_) => Answer(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Code::TemporarilyUnavailable,
-                "The server is busy. Try again in a moment.",
-                Some(1),
-            ),
+            Refused::Busy(_) => busy(),
             Refused::Unavailable(_) => Answer(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::TemporarilyUnavailable,
@@ -105,6 +114,11 @@ impl Error {
     }
 }
 
+fn busy() -> Answer {
+    let text = "The server is busy. Try again in a moment.";
+    Answer(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, text, Some(1))
+}
+
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         self.answer().0
@@ -112,7 +126,9 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let Answer(status, error, description, retry_after) = self.answer();
-        if status.is_server_error() {
+        if matches!(self, Self::Refused(_)) {
+            // Said by `limits`, for many at once.
+        } else if status.is_server_error() {
             tracing::error!(reason = %self, status = status.as_u16(), "request failed");
         } else {
             tracing::info!(reason = %self, status = status.as_u16(), "request refused");

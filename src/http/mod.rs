@@ -6,14 +6,19 @@ mod caching;
 mod client_address;
 mod connection;
 mod error;
+mod framing;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
+mod http2;
+mod http2_answer;
 mod introspect;
 mod jwks;
+mod limits;
 mod metadata;
 mod observation;
+mod protocols;
 mod redirect;
 mod request;
 mod revoke;
@@ -29,6 +34,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 
+pub use limits::{ADMINISTRATORS, Bounds, Figures, Gates};
 use observation::{ISSUER, Listener, Template};
 pub use server::{Limits, Listening, Stop, listen, listen_for_administrators, listen_to_redirect};
 use status_changes::Listeners;

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::client_address;
 use super::error::Error;
+use super::limits;
 use super::server::Limits;
 use super::transaction::RequestId;
 use crate::oauth::client_authentication::PresentedCredentials;
@@ -57,8 +58,10 @@ impl FromRequest for AuthenticatedForm {
 }
 
 async fn form(request: &HttpRequest, payload: dev::Payload) -> Result<Form, Error> {
+    limits::enter(request)?;
     check_headers(request)?;
     let body = read_in_time(request, payload, MAX_BODY).await?;
+    limits::begin(request)?;
     Ok(Form::parse(&body).map_err(oauth::Error::from)?)
 }
 
@@ -107,6 +110,11 @@ pub fn origin(request: &HttpRequest) -> Origin {
     Origin {
         address: client_address::of(request),
         request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
-        presence: request.conn_data::<Presence>().cloned().unwrap_or_default(),
+        presence: presence(request).unwrap_or_default(),
     }
+}
+
+fn presence(request: &HttpRequest) -> Option<Presence> {
+    // Of the connection by HTTP/1; HTTP/2 says it with each request.
+    request.conn_data::<Presence>().cloned().or_else(|| request.extensions().get::<Presence>().cloned())
 }

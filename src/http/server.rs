@@ -6,24 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol};
+use actix_http::{HttpService, Protocol, Response};
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
-use actix_tls::accept::TlsError;
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
-use actix_web::App;
-use actix_web::dev::{AppConfig, Server, ServerHandle};
+use actix_tls::accept::{TlsError, max_concurrent_tls_connect};
+use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
 use actix_web::web::ServiceConfig;
+use actix_web::{App, HttpResponse};
+use futures_util::future::poll_fn;
 
 use super::connection::Connection;
+use super::http2::Terms;
+use super::limits::{Bounds, Gates, Socket};
+use super::protocols::{Accepted, Protocols};
 use super::status_changes::Listeners;
 use super::stopping::{Farewell, Stopping};
 use super::transaction::{InFlight, transaction};
 use super::{administration, redirect, routes};
 use crate::certificate::{ACME_TLS, Shown};
+use crate::clock::Clock;
 use crate::oauth::Provider;
-use crate::protocol::issuer::Issuer;
 use crate::protocol::network::Network;
 
 /// How the server is run.
@@ -38,6 +41,8 @@ pub struct Limits {
     pub arrival: Duration,
     /// Peers whose `Forwarded` and `X-Forwarded-For` are believed.
     pub trusted_proxies: Arc<[Network]>,
+    /// How many of each there may be.
+    pub bounds: Bounds,
 }
 
 /// A server that listens. Awaiting it runs it until it is stopped.
@@ -46,6 +51,8 @@ pub struct Listening {
     server: Server,
     in_flight: InFlight,
     stopping: Stopping,
+    /// What is counted against the bounds.
+    pub gates: Gates,
 }
 
 /// What stops a server.
@@ -101,8 +108,9 @@ pub fn listen(
     tls: Option<rustls::ServerConfig>,
     limits: Limits,
 ) -> io::Result<Listening> {
-    let (provider, listeners) = (provider.clone(), Listeners::default());
-    serve(move || routes(&provider, &listeners), listener, tls, limits)
+    let (provider, listeners) = (provider.clone(), Listeners::among(limits.bounds.connections));
+    let clock = provider.clock.clone();
+    serve(move || routes(&provider, &listeners), listener, tls, (limits, clock))
 }
 
 /// The same for administrators.
@@ -115,8 +123,8 @@ pub fn listen_for_administrators(
     tls: Option<rustls::ServerConfig>,
     limits: Limits,
 ) -> io::Result<Listening> {
-    let provider = provider.clone();
-    serve(move || administration::routes(&provider), listener, tls, limits)
+    let (provider, clock) = (provider.clone(), provider.clock.clone());
+    serve(move || administration::routes(&provider), listener, tls, (limits, clock))
 }
 
 /// Plain HTTP that redirects to the issuer, and answers the challenges of a certificate authority.
@@ -124,55 +132,74 @@ pub fn listen_for_administrators(
 /// # Errors
 /// When the address cannot be used.
 pub fn listen_to_redirect(
-    issuer: &Issuer,
+    provider: &Arc<Provider>,
     shown: Option<&Arc<Shown>>,
     listener: TcpListener,
     limits: Limits,
 ) -> io::Result<Listening> {
-    let (issuer, shown) = (issuer.clone(), shown.cloned());
-    serve(move || redirect::routes(&issuer, shown.as_ref()), listener, None, limits)
+    let (issuer, shown, clock) = (provider.issuer.clone(), shown.cloned(), provider.clock.clone());
+    serve(move || redirect::routes(&issuer, shown.as_ref()), listener, None, (limits, clock))
 }
 
 fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
     routes: impl Fn() -> R + Clone + Send + 'static,
     listener: TcpListener,
     tls: Option<rustls::ServerConfig>,
-    limits: Limits,
+    (limits, clock): (Limits, Clock),
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
-    let (drain, arrival) = (limits.drain, limits.arrival);
-    let server = Server::build().workers(limits.workers).shutdown_timeout(drain.as_secs()).disable_signals();
+    let (drain, arrival, proxies) = (limits.drain, limits.arrival, limits.trusted_proxies.clone());
+    // Ours is the one bound on connections: a worker that has reached one of actix's takes none at all.
+    max_concurrent_tls_connect(usize::MAX);
+    let server = Server::build().workers(limits.workers).max_concurrent_connections(usize::MAX);
+    let server = server.shutdown_timeout(drain.as_secs()).disable_signals();
     let draining = server.graceful_shutdown_signal();
     let stopping = Stopping::default();
-    let in_flight = InFlight::default();
-    let counted = in_flight.clone();
+    let (in_flight, gates) = (InFlight::default(), Gates::new(&limits.bounds));
+    let connections = gates.connections().clone();
+    let counted = (in_flight.clone(), gates.clone());
+    let patience = arrival * 3;
     // What `actix_web::HttpServer` does, on connections of our own.
     let announced = stopping.clone();
     let http = move || {
         let draining = draining.clone();
-        let app = App::new().app_data(counted.clone()).app_data(announced.clone()).app_data(limits.clone());
-        let app = app.wrap(from_fn(transaction)).configure(routes());
-        let app = actix_service::IntoServiceFactory::into_factory(app)
-            .map_err(|error: actix_web::Error| error.error_response());
-        HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let draining = draining.clone();
-                async move { draining.notified().await }
-            })
+        let draining = move || {
+            let draining = draining.clone();
+            async move { draining.notified().await }
+        };
+        let app = || {
+            let app = App::new().app_data(counted.0.clone()).app_data(counted.1.clone());
+            let app = app.app_data(announced.clone()).app_data(limits.clone());
+            let app = app.wrap(from_fn(transaction)).configure(routes());
+            let app = actix_service::IntoServiceFactory::into_factory(app)
+                .map(|answer: ServiceResponse<_>| Response::from(HttpResponse::from(answer.map_into_boxed_body())))
+                .map_err(|error: actix_web::Error| Response::from(error.error_response()));
+            map_config(app, |()| AppConfig::default())
+        };
+        let http1 = HttpService::build()
+            .graceful_shutdown_signal(draining.clone())
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(connection.presence());
+                data.insert(connection.seat().clone());
             })
             .keep_alive(Duration::from_secs(60))
             .client_request_timeout(arrival)
             .client_disconnect_timeout(Duration::from_secs(1))
-            .finish(map_config(app, |()| AppConfig::default()))
+            .finish(app());
+        Protocols { http1, app: app(), terms: Terms { arrival, patience, clock: clock.clone() }, stopping: draining }
     };
-    let patience = arrival * 3;
+    let admit = move |socket| {
+        let (connections, proxies) = (connections.clone(), proxies.clone());
+        async move { Socket::admit(socket, &connections, &proxies) }
+    };
     let announced = stopping.clone();
     let server = match tls {
         None => server.listen("http", listener, move || {
             let announced = announced.clone();
-            fn_service(move |socket: TcpStream| plain(socket, patience, announced.clone())).and_then(http())
+            fn_service(admit.clone())
+                .map_err(DispatchError::Io)
+                .and_then(move |socket| plain(socket, patience, announced.clone()))
+                .and_then(http())
         })?,
         Some(mut config) => {
             // Before what the certificate may have brought along: `acme-tls/1`.
@@ -180,36 +207,41 @@ fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
             server.listen("https", listener, move || {
                 let (mut acceptor, announced) = (Acceptor::new(config.clone()), announced.clone());
                 acceptor.set_handshake_timeout(arrival);
-                acceptor
-                    .map_err(TlsError::into_service_error)
+                fn_service(admit.clone())
+                    .map_err(|error| TlsError::Service(DispatchError::Io(error)))
+                    .and_then(acceptor.map_err(TlsError::into_service_error))
                     .and_then(move |stream| std::future::ready(encrypted(stream, patience, &announced)))
                     .and_then(http().map_err(TlsError::Service))
             })?
         }
     };
-    Ok(Listening { address, server: server.run(), in_flight, stopping })
+    Ok(Listening { address, server: server.run(), in_flight, stopping, gates })
 }
 
-type Accepted = (Connection, Protocol, Option<SocketAddr>);
-
 /// Without TLS nothing tells HTTP/2 from HTTP/1 but how it begins (RFC 9113 §3.3).
-async fn plain(socket: TcpStream, patience: Duration, stopping: Stopping) -> Result<Accepted, DispatchError> {
+async fn plain(socket: Socket, patience: Duration, stopping: Stopping) -> Result<Accepted, DispatchError> {
     const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
-    let peer = socket.peer_addr().ok();
+    let (stream, seat) = (socket.stream(), socket.seat().clone());
+    let peer = stream.peer_addr().ok();
     let mut start = [0; PREFACE.len()];
-    let peeked = tokio::time::timeout(patience, socket.peek(&mut start)).await;
+    let peeked = tokio::select! {
+        peeked = tokio::time::timeout(patience, stream.peek(&mut start)) => peeked,
+        () = poll_fn(|context| seat.poll_evicted(context)) => {
+            return Err(DispatchError::Io(io::ErrorKind::ConnectionAborted.into()));
+        }
+    };
     peeked.map_err(|_| DispatchError::Io(io::ErrorKind::TimedOut.into()))?.map_err(DispatchError::Io)?;
     // Answers are written whole: there is nothing to gather.
-    socket.set_nodelay(true).map_err(DispatchError::Io)?;
+    stream.set_nodelay(true).map_err(DispatchError::Io)?;
     Ok(if start == *PREFACE {
-        (Connection::untimed(Farewell::new(socket, &stopping)), Protocol::Http2, peer)
+        (Connection::untimed(Farewell::new(socket, &stopping), seat, patience), Protocol::Http2, peer)
     } else {
-        (Connection::patient(socket, patience), Protocol::Http1, peer)
+        (Connection::patient(socket, seat, patience), Protocol::Http1, peer)
     })
 }
 
 fn encrypted(
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Socket>,
     patience: Duration,
     stopping: &Stopping,
 ) -> Result<Accepted, TlsError<io::Error, DispatchError>> {
@@ -218,11 +250,12 @@ fn encrypted(
         // The handshake was all (RFC 8737 §3).
         return Err(TlsError::Service(DispatchError::Io(io::ErrorKind::ConnectionAborted.into())));
     }
-    let peer = socket.peer_addr().ok();
-    socket.set_nodelay(true).map_err(|error| TlsError::Service(DispatchError::Io(error)))?;
-    Ok(if tls.alpn_protocol() == Some(b"h2") {
-        (Connection::untimed(Farewell::new(stream, stopping)), Protocol::Http2, peer)
+    let (peer, seat) = (socket.stream().peer_addr().ok(), socket.seat().clone());
+    let is_http2 = tls.alpn_protocol() == Some(b"h2");
+    socket.stream().set_nodelay(true).map_err(|error| TlsError::Service(DispatchError::Io(error)))?;
+    Ok(if is_http2 {
+        (Connection::untimed(Farewell::new(stream, stopping), seat, patience), Protocol::Http2, peer)
     } else {
-        (Connection::patient(stream, patience), Protocol::Http1, peer)
+        (Connection::patient(stream, seat, patience), Protocol::Http1, peer)
     })
 }

@@ -21,6 +21,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::error::{Error, plain};
+use super::limits::{self, InService};
 use crate::oauth::{self, Provider};
 use crate::status::{Beginning, Change, MOST_RANGES};
 
@@ -30,17 +31,22 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Listeners of one process. Anyone may be one, and each holds a connection.
 const MOST_LISTENERS: usize = 10_000;
 
-/// How many there are.
-#[derive(Clone, Debug, Default)]
-pub struct Listeners(Arc<AtomicUsize>);
+/// How many there are, and may be.
+#[derive(Clone, Debug)]
+pub struct Listeners(Arc<AtomicUsize>, usize);
 
 /// One of them, until it is dropped.
 struct Listener(Arc<AtomicUsize>);
 
 impl Listeners {
+    /// No more than half of all connections: nobody can push listeners out of theirs, so others must have room beside.
+    pub fn among(connections: usize) -> Self {
+        Self(Arc::default(), MOST_LISTENERS.min(connections.div_ceil(2)))
+    }
+
     fn add(&self) -> Option<Listener> {
         let listener = Listener(self.0.clone());
-        (self.0.fetch_add(1, Ordering::AcqRel) < MOST_LISTENERS).then_some(listener)
+        (self.0.fetch_add(1, Ordering::AcqRel) < self.1).then_some(listener)
     }
 }
 
@@ -80,13 +86,13 @@ pub async fn changes(
         return Ok(answer.finish());
     }
     let provider = provider.into_inner();
-    Ok(answer.streaming(events(beginning, changes, (provider, listener))))
+    Ok(answer.streaming(events(beginning, changes, (provider, (listener, limits::serve(&request))))))
 }
 
 fn events(
     beginning: Beginning,
     changes: Receiver<Arc<Change>>,
-    held: (Arc<Provider>, Listener),
+    held: (Arc<Provider>, (Listener, Option<InService>)),
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let first = match beginning {
         Beginning::Missed(change) => revoked(&change),

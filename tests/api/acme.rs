@@ -42,8 +42,7 @@ async fn instance(provider: &Arc<Provider>, terms: &Terms, ports: Ports) -> Inst
     let config = certificate::server_config(shown.clone()).unwrap();
     serve_here(http::listen(provider, listener, Some(config), limits(&[])).unwrap());
     if let Ok(listener) = bind(ports.http) {
-        let issuer = "https://auth.signet.example".parse().unwrap();
-        serve_here(http::listen_to_redirect(&issuer, Some(&shown), listener, limits(&[])).unwrap());
+        serve_here(http::listen_to_redirect(provider, Some(&shown), listener, limits(&[])).unwrap());
     }
     Instance { acme, shown, tls }
 }

@@ -20,8 +20,13 @@ const BOUND: Duration = Duration::from_secs(10);
 /// A server that does not wait long.
 fn impatient(app: &App) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let limits =
-        Limits { workers: 2, drain: Duration::from_secs(1), arrival: ARRIVAL, trusted_proxies: Vec::new().into() };
+    let limits = Limits {
+        workers: 2,
+        drain: Duration::from_secs(1),
+        arrival: ARRIVAL,
+        trusted_proxies: Vec::new().into(),
+        bounds: http::Bounds::default(),
+    };
     let listening = http::listen(&app.provider, listener, None, limits).unwrap();
     let address = listening.address.to_string();
     tokio::task::spawn_local(listening.run());

@@ -47,7 +47,7 @@ pub async fn body<O: Operation>(
     let bytes = read_in_time(request, payload, MAX_BODY).await.map_err(|error| match error {
         Error::TooLarge => Problem::TooLarge,
         Error::TooSlow => Problem::TooSlow,
-        Error::OAuth(_) => malformed(Place::Request, "the body is incomplete"),
+        Error::OAuth(_) | Error::Refused(_) => malformed(Place::Request, "the body is incomplete"),
     })?;
     if !O::Body::EXPECTED {
         if !bytes.trim_ascii().is_empty() && bytes.trim_ascii() != b"{}" {

@@ -8,6 +8,7 @@ mod locks;
 mod notices;
 pub(in crate::store) mod pooler;
 mod postgres;
+mod queue;
 mod reach;
 mod sqlite;
 mod statements;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
-use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
 
@@ -31,6 +32,7 @@ use crate::spans;
 pub use locks::Exclusive;
 pub use notices::Notices;
 pub(in crate::store) use pooler::surrounded;
+use queue::Queue;
 pub use reach::Unreachable;
 pub(super) use sqlite::PRAGMAS;
 pub(in crate::store) use statements::{delete_unheld, insert_all};
@@ -64,6 +66,7 @@ pub struct Store {
     pools: Pools,
     database: Database,
     checkouts: Arc<AtomicU64>,
+    queue: Queue,
 }
 
 #[derive(Clone)]
@@ -114,7 +117,13 @@ impl Store {
                 Pools::Sqlite { readers: sqlite::pool(path, size)?, writer: sqlite::pool(path, 1)? }
             }
         };
-        Ok(Self { pools, database, checkouts: Arc::default() })
+        Ok(Self { pools, database, checkouts: Arc::default(), queue: Queue::of(64 * size) })
+    }
+
+    /// With so many waiting for a connection at most; whoever comes beyond that is told at once that there is none.
+    #[must_use]
+    pub fn with_queue(self, most: usize) -> Self {
+        Self { queue: Queue::of(most), ..self }
     }
 
     pub fn database(&self) -> &Database {
@@ -130,8 +139,8 @@ impl Store {
     pub async fn reading(&self) -> Result<Connection, Error> {
         self.checkouts.fetch_add(1, Ordering::Relaxed);
         match &self.pools {
-            Pools::Postgres(pool) => Ok(Connection::Postgres(pool.get().await.map_err(unavailable)?)),
-            Pools::Sqlite { readers, .. } => Ok(Connection::Sqlite(readers.get().await.map_err(unavailable)?)),
+            Pools::Postgres(pool) => Ok(Connection::Postgres(self.queue.get(pool).await?)),
+            Pools::Sqlite { readers, .. } => Ok(Connection::Sqlite(self.queue.get(readers).await?)),
         }
     }
 
@@ -141,7 +150,7 @@ impl Store {
             Pools::Postgres(_) => self.reading().await,
             Pools::Sqlite { writer, .. } => {
                 self.checkouts.fetch_add(1, Ordering::Relaxed);
-                Ok(Connection::Sqlite(writer.get().await.map_err(unavailable)?))
+                Ok(Connection::Sqlite(self.queue.get(writer).await?))
             }
         }
     }
@@ -267,8 +276,4 @@ async fn commit<C: AsyncConnection>(connection: &mut C) -> Result<(), Error> {
 
 async fn rollback<C: AsyncConnection>(connection: &mut C) -> Result<(), Error> {
     Ok(C::TransactionManager::rollback_transaction(connection).await?)
-}
-
-fn unavailable(error: PoolError) -> Error {
-    Error::Unavailable(error.to_string())
 }

@@ -237,6 +237,7 @@ pub fn limits(trusted_proxies: &[Network]) -> Limits {
         drain: Duration::from_secs(1),
         arrival: Duration::from_secs(15),
         trusted_proxies: trusted_proxies.into(),
+        bounds: signet::http::Bounds::default(),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod collector;
 pub mod disclosure;
 pub mod guesses;
+pub mod limited;
 pub mod pebble;
 pub mod pooler;
 pub mod program;

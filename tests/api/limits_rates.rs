@@ -1,0 +1,216 @@
+//! How many requests an address may make, and how many are answered at a time: beyond that 429 and 503, each with a time to
+//! come back, while everybody else goes on.
+
+use std::time::Duration;
+
+use signet::config::{Config, DatabaseUrl};
+use signet::http::{Bounds, Limits};
+use tokio::time::timeout;
+
+use crate::support::app::{Answer, App, Backend, Variant, run};
+use crate::support::limited::{self, Limited};
+
+const BOUND: Duration = Duration::from_secs(12);
+
+/// As the settings say.
+fn bounds(settings: &[(&str, &str)]) -> Bounds {
+    let all = [("SIGNET_MASTER_KEY_FILE", "/nowhere"), ("SIGNET_DATABASE_URL", "sqlite:nowhere")];
+    let all = all.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Bounds::of(&Config::from_sources(all, None).unwrap())
+}
+
+fn limits(settings: &[(&str, &str)], trusted: &[&str]) -> Limits {
+    let trusted_proxies = trusted.iter().map(|network| network.parse().unwrap()).collect();
+    Limits { bounds: bounds(settings), trusted_proxies, ..limited::limits() }
+}
+
+async fn post(app: &App, server: &Limited, path: &str, forwarded: Option<&str>, form: &[(&str, &str)]) -> Answer {
+    let mut request = app.http.post(server.url(path)).basic_auth("erp", Some(&app.secret));
+    if let Some(address) = forwarded {
+        request = request.header("x-forwarded-for", address);
+    }
+    Answer::of(request.form(form)).await
+}
+
+const OWN: [(&str, &str); 1] = [("grant_type", "client_credentials")];
+
+#[test]
+fn an_address_has_its_burst_of_token_requests_and_others_have_theirs() {
+    run(Backend::Sqlite, |app| async move {
+        // One comes back each second: few while these are sent.
+        let server = limited::plain(&app, limits(&[("SIGNET_TOKEN_RATE", "1/40")], &["127.0.0.1/32"]));
+        let from = |address| post(&app, &server, "/oauth2/token", Some(address), &OWN);
+        let (mut served, mut refused) = (0, Vec::new());
+        for _ in 0..80 {
+            let answer = from("192.0.2.1").await;
+            if answer.status == 200 {
+                served += 1;
+            } else {
+                refused.push(answer);
+            }
+        }
+        assert!((40..75).contains(&served), "{served}");
+        for answer in &refused {
+            answer.refused(429, "temporarily_unavailable");
+            assert_eq!((answer.header("retry-after"), answer.header("cache-control")), ("1", "no-store"));
+        }
+        assert_eq!(server.figures().rate_limited, refused.len() as u64);
+        // Others, also of the same network, and the same one at other endpoints.
+        from("192.0.2.2").await.tokens();
+        assert_eq!(post(&app, &server, "/oauth2/introspect", Some("192.0.2.1"), &[("token", "x")]).await.status, 200);
+        let keys = app.http.get(server.url("/.well-known/jwks.json")).header("x-forwarded-for", "192.0.2.1");
+        assert_eq!(Answer::of(keys).await.status, 200);
+    });
+}
+
+#[test]
+fn revocations_and_passwords_count_and_an_ipv6_network_is_one_address() {
+    run(Backend::Sqlite, |app| async move {
+        let server = limited::plain(&app, limits(&[("SIGNET_TOKEN_RATE", "1/1")], &["127.0.0.1/32"]));
+        for (number, path) in ["/oauth2/revoke", "/account/password", "/oauth2/token"].into_iter().enumerate() {
+            let mut refused = 0;
+            for host in 0..30 {
+                let address = format!("2001:db8:0:{number}::{host:x}");
+                refused += u32::from(post(&app, &server, path, Some(&address), &OWN).await.status == 429);
+            }
+            assert!(refused >= 15, "{path}: {refused}");
+        }
+    });
+}
+
+#[test]
+fn a_proxy_that_does_not_say_for_whom_it_asks_is_not_counted_and_a_stranger_s_word_does_not_count() {
+    run(Backend::Sqlite, |app| async move {
+        let settings = [("SIGNET_TOKEN_RATE", "1/1")];
+        let server = limited::plain(&app, limits(&settings, &["127.0.0.1/32"]));
+        for _ in 0..10 {
+            post(&app, &server, "/oauth2/token", None, &OWN).await.tokens();
+        }
+        // Not trusted: whatever it says, it is one address.
+        let server = limited::plain(&app, limits(&settings, &[]));
+        let mut refused = 0;
+        for host in 1..30 {
+            let address = format!("192.0.2.{host}");
+            refused += u32::from(post(&app, &server, "/oauth2/token", Some(&address), &OWN).await.status == 429);
+        }
+        assert!(refused >= 15, "{refused}");
+    });
+}
+
+#[test]
+fn introspections_have_a_rate_of_their_own_however_the_path_is_written() {
+    run(Backend::Sqlite, |app| async move {
+        let server = limited::plain(&app, limits(&[("SIGNET_INTROSPECTION_RATE", "1/2")], &["127.0.0.1/32"]));
+        let mut refused = 0;
+        for _ in 0..15 {
+            for path in ["/oauth2/introspect", "/oauth2/%69ntrospect"] {
+                refused +=
+                    u32::from(post(&app, &server, path, Some("192.0.2.1"), &[("token", "x")]).await.status == 429);
+            }
+        }
+        assert!(refused >= 15, "{refused}");
+        post(&app, &server, "/oauth2/token", Some("192.0.2.1"), &OWN).await.tokens();
+    });
+}
+
+/// SQLite's one writer is held by somebody else.
+fn hold(app: &App) -> diesel::SqliteConnection {
+    use diesel::connection::{Connection as _, SimpleConnection as _};
+    let DatabaseUrl::Sqlite(path) = &app.config.database_url else { panic!("SQLite") };
+    let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+fn let_go(mut held: diesel::SqliteConnection) {
+    use diesel::connection::SimpleConnection as _;
+    held.batch_execute("ROLLBACK").unwrap();
+}
+
+#[test]
+fn more_in_flight_than_may_be_are_told_to_come_back_at_once() {
+    run(Backend::Sqlite, |app| async move {
+        let sessions = [app.log_in().await, app.log_in().await];
+        let server = limited::plain(&app, limits(&[("SIGNET_MAX_IN_FLIGHT", "2")], &[]));
+        let refresh = |number: usize| {
+            let form = [("grant_type", "refresh_token"), ("refresh_token", sessions[number].refresh())];
+            let request = app.http.post(server.url("/oauth2/token")).basic_auth("erp", Some(&app.secret)).form(&form);
+            tokio::task::spawn_local(Answer::of(request))
+        };
+        let held = hold(&app);
+        let waiting = [refresh(0), refresh(1)];
+        server.until("two are in flight", |figures| figures.in_flight == 2).await;
+        let busy = timeout(Duration::from_secs(4), post(&app, &server, "/oauth2/introspect", None, &[("token", "x")]));
+        let busy = busy.await.expect("it is refused at once");
+        busy.refused(503, "temporarily_unavailable");
+        assert_eq!((busy.header("retry-after"), server.figures().shed), ("1", 1));
+        let keys = app.http.get(server.url("/.well-known/jwks.json"));
+        assert_eq!(Answer::of(keys).await.status, 200, "what needs no work is answered");
+        assert!(waiting.iter().all(|waiting| !waiting.is_finished()), "the others were in flight all the time");
+        let_go(held);
+        for waiting in waiting {
+            timeout(BOUND, waiting).await.unwrap().unwrap().tokens();
+        }
+        assert_eq!(server.figures().in_flight, 0);
+        post(&app, &server, "/oauth2/token", None, &OWN).await.tokens();
+    });
+}
+
+#[test]
+fn who_sends_a_body_slowly_takes_no_place_among_those_in_flight() {
+    run(Backend::Sqlite, |app| async move {
+        use tokio::io::AsyncWriteExt as _;
+        let server = limited::plain(&app, limits(&[("SIGNET_MAX_IN_FLIGHT", "1")], &[]));
+        let mut slow = Vec::new();
+        for _ in 0..20 {
+            let mut stream = server.connect().await;
+            let head = "POST /oauth2/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+            stream.write_all(format!("{head}Content-Length: 9\r\n\r\ngrant").as_bytes()).await.unwrap();
+            slow.push(stream);
+        }
+        server.until("they are connected", |figures| figures.connections >= 20).await;
+        for _ in 0..5 {
+            post(&app, &server, "/oauth2/token", None, &OWN).await.tokens();
+        }
+        assert_eq!(server.figures().shed, 0);
+    });
+}
+
+#[test]
+fn no_more_wait_for_a_connection_to_the_database_than_may() {
+    run(Backend::Sqlite, |app| async move {
+        let mut sessions = Vec::new();
+        for _ in 0..6 {
+            sessions.push(app.log_in().await);
+        }
+        let app = app.variant(Variant { settings: &[("SIGNET_DATABASE_QUEUE", "1")], ..Variant::default() }).await;
+        let held = hold(&app);
+        // One has the writer, one waits for it; the others are refused before the writer is let go.
+        let mut waiting: Vec<_> = sessions
+            .iter()
+            .map(|session| {
+                let form = [("grant_type", "refresh_token"), ("refresh_token", session.refresh())];
+                let request = app.http.post(format!("{}/oauth2/token", app.base)).basic_auth("erp", Some(&app.secret));
+                tokio::task::spawn_local(Answer::of(request.form(&form)))
+            })
+            .collect();
+        let refused = async {
+            while waiting.iter().filter(|waiting| waiting.is_finished()).count() < 4 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(4), refused).await.expect("four are refused at once");
+        let_go(held);
+        let mut statuses = Vec::new();
+        for waiting in waiting.drain(..) {
+            let answer = timeout(BOUND, waiting).await.unwrap().unwrap();
+            if answer.status == 503 {
+                answer.refused(503, "temporarily_unavailable");
+                assert_eq!(answer.header("retry-after"), "2");
+            }
+            statuses.push(answer.status);
+        }
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 200, 503, 503, 503, 503]);
+    });
+}
