@@ -48,7 +48,8 @@ trap 'rm -rf "$work"' EXIT
 git ls-files --cached --others --exclude-standard -z -- Cargo.toml Cargo.lock src verifier benches examples |
     xargs -0 cp --parents --target-directory "$work"
 (cd "$work" && cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$machine" --override-filename sbom)
-cp "$work/sbom.json" "$dist/$name.cdx.json"
+# Where the copy lay says nothing to anybody.
+sed "s#$work#/signet#g" "$work/sbom.json" >"$dist/$name.cdx.json"
 
 stage=$work/$name
 mkdir "$stage"

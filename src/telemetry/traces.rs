@@ -58,7 +58,7 @@ impl Traces {
         Ok(Self(provider))
     }
 
-    /// Sends what is left, in [`FAREWELL`] at most.
+    /// Sends what is left, in three seconds at most.
     pub async fn end(self) {
         // It waits, so it must not be on a thread that the sending needs; nor may a thread that hangs be waited for.
         let sent = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(FAREWELL));
