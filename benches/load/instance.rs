@@ -98,7 +98,7 @@ impl Instance {
         let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok()).unwrap_or_default();
         let header = String::from_utf8_lossy(&header).into_owned();
         if string_member(&header, "alg") == Some(algorithm) {
-            return Ok(Conversation::repeated(request, ACCESS_TOKEN));
+            return Ok(Conversation::repeated(self.server.address, request, ACCESS_TOKEN));
         }
         Err(Failure::Unexpected {
             request: format!("a client whose tokens are signed with {algorithm}"),
@@ -117,6 +117,24 @@ impl Instance {
         Ok(sessions)
     }
 
+    /// One of the users who logs in over and over, from an address of its own.
+    pub fn logins(&self, number: usize) -> Conversation {
+        let from = format!("198.18.{}.{}", number / 250, number % 250 + 1);
+        let request = client::forwarded(&self.login(number), &from);
+        Conversation::repeated(self.server.address, request, ACCESS_TOKEN)
+    }
+
+    /// Revocations (RFC 7009) of `count` access tokens, dealt out to `connections`.
+    pub async fn revocations(&self, connections: usize, count: u32) -> Result<Vec<Conversation>, Failure> {
+        let tokens = self.own_tokens(count).await?;
+        let revoke = |token: &String| {
+            client::post(self.server.address, "/oauth2/revoke", &self.authorization(), &[("token", token)])
+        };
+        let share = tokens.len().div_ceil(connections.max(1)).max(1);
+        let shares = tokens.chunks(share).map(|tokens| tokens.iter().map(revoke).collect());
+        Ok(shares.map(|requests| Conversation::listed(self.server.address, requests)).collect())
+    }
+
     /// The login of one of the users, who take turns.
     pub fn login(&self, number: usize) -> Vec<u8> {
         let User { username, password } = &self.subjects.users[number % self.subjects.users.len()];
@@ -130,12 +148,13 @@ impl Instance {
         let request = client::post(self.server.address, TOKEN, &authorization, &CLIENT_CREDENTIALS);
         let token = self.token(&request, "access_token").await?;
         let request = client::post(self.server.address, "/oauth2/introspect", &authorization, &[("token", &token)]);
-        Ok(Conversation::repeated(request, Expected { member: "active", value: "true" }))
+        let expected = Expected { member: "active", value: "true" };
+        Ok(Conversation::repeated(self.server.address, request, expected))
     }
 
     pub fn jwks(&self) -> Conversation {
         let request = client::fetch(self.server.address, "/.well-known/jwks.json");
-        Conversation::repeated(request, Expected { member: "keys", value: "[{" })
+        Conversation::repeated(self.server.address, request, Expected { member: "keys", value: "[{" })
     }
 
     /// One token request outside the load; the token is the answer's `member`.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::client::{self, Connection};
+use crate::client::Connection;
 use crate::conversation::Conversation;
 use crate::drive::outcome;
 use crate::failure::Failure;
@@ -75,8 +75,7 @@ pub async fn measure(signet: &Instance, connections: usize, measured: Duration) 
     let window = (begin, begin + measured);
     let mut logins = JoinSet::new();
     for number in 0..connections {
-        let from = format!("198.18.{}.{}", number / 250, number % 250 + 1);
-        logins.spawn(log_in(Connection::new(address), client::forwarded(&signet.login(number), &from), window));
+        logins.spawn(log_in(Connection::new(address), signet.logins(number), window));
     }
     let mut probes = JoinSet::new();
     for session in sessions {
@@ -115,11 +114,15 @@ pub async fn measure(signet: &Instance, connections: usize, measured: Duration) 
     Ok(flood)
 }
 
-async fn log_in(mut connection: Connection, request: Vec<u8>, (begin, end): (Instant, Instant)) -> (Tally, Histogram) {
+async fn log_in(
+    mut connection: Connection,
+    login: Conversation,
+    (begin, end): (Instant, Instant),
+) -> (Tally, Histogram) {
     let (mut tally, mut refused) = (Tally::default(), Histogram::new());
     while Instant::now() < end {
         let sent = Instant::now();
-        let status = connection.exchange(&request).await.map(|answer| answer.status);
+        let status = connection.exchange(login.request()).await.map(|answer| answer.status);
         let answered = Instant::now();
         let counts = answered >= begin && answered < end;
         match status {

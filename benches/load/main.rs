@@ -12,6 +12,7 @@ use clap::Parser as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::drive::Processes;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::instance::Instance;
@@ -31,6 +32,8 @@ mod login_flood;
 mod options;
 mod postgres;
 mod preparation;
+#[path = "../../src/store/backend/prepared.rs"]
+mod prepared;
 mod process;
 mod reference;
 mod reference_database;
@@ -38,6 +41,7 @@ mod report;
 mod revocation;
 mod scenario;
 mod server;
+mod sizing;
 mod slow_clients;
 #[expect(dead_code, reason = "the soak alone stops a server by another signal than its own")]
 mod supervised;
@@ -109,6 +113,14 @@ async fn bench(options: &Options) -> Result<ExitCode, Failure> {
     if let Some(figures) = &revocation {
         println!("\n{}", figures.markdown());
     }
+    let sizing = match sizing(options).await {
+        Ok(figures) => figures,
+        Err(Failure::PostgresMissing) => None,
+        Err(failure) => return Err(failure),
+    };
+    if let Some(figures) = &sizing {
+        println!("\n{}", figures.markdown());
+    }
     let slow = match options.slow_clients() {
         Some(clients) => {
             let folder = Folder::create(&options.directory)?;
@@ -123,15 +135,17 @@ async fn bench(options: &Options) -> Result<ExitCode, Failure> {
     if let Some(path) = &options.json {
         let sections: Vec<_> = sections.iter().map(Section::json).collect();
         let revocation = revocation.as_ref().map(revocation::Figures::json);
+        let sizing = sizing.as_ref().map(sizing::Sizing::json);
         let slow = slow.as_ref().map(slow_clients::SlowClients::json);
         let report = json!({
             "machine": machine, "connections": options.connections, "databases": sections, "revocation": revocation,
-            "slow_clients": slow,
+            "sizing": sizing, "slow_clients": slow,
         });
         fs::write(path, format!("{report:#}\n")).map_err(Failure::io(format!("writing {}", path.display())))?;
     }
     let good = sections.iter().all(|section| section.errors() == 0)
         && revocation.is_none_or(|figures| figures.is_good())
+        && sizing.is_none_or(|figures| figures.errors() == 0)
         && slow.is_none_or(|figures| figures.errors() == 0);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -144,6 +158,15 @@ async fn revocation(options: &Options) -> Result<Option<revocation::Figures>, Fa
     let folder = Folder::create(&options.directory)?;
     let cluster = Cluster::start(folder.path().join("postgres")).await?;
     revocation::measure(folder.path(), &cluster, options.seconds).await.map(Some)
+}
+
+/// What an installation needs, unless only something else is asked for.
+async fn sizing(options: &Options) -> Result<Option<sizing::Sizing>, Failure> {
+    if !options.measures_sizing() {
+        return Ok(None);
+    }
+    let folder = Folder::create(&options.directory)?;
+    sizing::measure(folder.path(), options).await.map(Some)
 }
 
 async fn measure(options: &Options, database: Database) -> Result<Section, Failure> {
@@ -177,13 +200,14 @@ async fn measure(options: &Options, database: Database) -> Result<Section, Failu
         for (scenario, measurements) in &mut section.rows {
             let (server, conversations) = match &signet {
                 Some(signet) if !scenario.is_reference() => {
-                    (&signet.server, scenario.with_signet(signet, connections).await?)
+                    (&signet.server, scenario.with_signet(signet, connections, options.seconds + 2).await?)
                 }
                 _ => (&reference, scenario.with_reference(&reference, connections)),
             };
             let measured = Duration::from_secs(options.seconds);
-            let process = server.supervised.process();
-            let measurement = drive::drive(server.address, process, conversations, measured).await?;
+            let database = cluster.as_ref().map(Cluster::process);
+            let processes = Processes { servers: vec![server.supervised.process()], database };
+            let measurement = drive::drive(processes, conversations, measured).await?;
             let (name, rate) = (scenario.title(), measurement.requests_per_second);
             eprintln!("{}: run {run} of {}: {name}: {rate:.0} requests/s", section.database, options.runs);
             if let Some(error) = &measurement.first_error {

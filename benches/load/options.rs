@@ -41,6 +41,9 @@ pub struct Options {
     /// The slow clients only
     #[arg(long, conflicts_with_all = ["only", "scenario", "only_revocation", "flood_only"])]
     slow_only: bool,
+    /// What an installation needs, with one and with two instances, and nothing else
+    #[arg(long, conflicts_with_all = ["only", "scenario", "only_revocation", "flood_only", "slow_only"])]
+    sizing_only: bool,
     /// Writes every run's figures to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -86,20 +89,29 @@ impl Options {
     }
 
     pub fn databases(&self) -> Vec<Database> {
-        if self.only_revocation || self.slow_only {
+        if self.only_revocation || self.slow_only || self.sizing_only {
             return Vec::new();
         }
         self.only.map_or_else(|| Database::value_variants().to_vec(), |one| vec![one])
     }
 
     pub fn measures_revocation(&self) -> bool {
-        let is_all = self.only != Some(Database::Sqlite) && self.scenario.is_empty() && !self.slow_only;
+        let is_alone = self.slow_only || self.sizing_only || self.flood_only;
+        let is_all = self.only != Some(Database::Sqlite) && self.scenario.is_empty() && !is_alone;
         self.only_revocation || is_all
+    }
+
+    pub fn measures_sizing(&self) -> bool {
+        self.sizing_only || self.is_everything()
+    }
+
+    fn is_everything(&self) -> bool {
+        let is_alone = self.slow_only || self.sizing_only || self.flood_only || self.only_revocation;
+        self.only.is_none() && self.scenario.is_empty() && !is_alone
     }
 
     /// How many slow clients there are to be: none where something else alone was asked for.
     pub fn slow_clients(&self) -> Option<usize> {
-        let is_all = self.only.is_none() && self.scenario.is_empty() && !self.only_revocation && !self.flood_only;
-        (self.slow > 0 && (self.slow_only || is_all)).then_some(self.slow as usize)
+        (self.slow > 0 && (self.slow_only || self.is_everything())).then_some(self.slow as usize)
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls};
 
 use crate::failure::{Failure, output_of};
+use crate::process::Process;
 use crate::supervised::Supervised;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -64,6 +65,10 @@ impl Cluster {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(cluster)
+    }
+
+    pub fn process(&self) -> &Process {
+        self.server.process()
     }
 
     pub async fn create_database(&self, name: &str) -> Result<String, Failure> {

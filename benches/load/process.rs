@@ -23,12 +23,29 @@ impl Process {
 
     /// Processor time used so far by all threads, in user and kernel mode (proc(5), `utime` and `stime`).
     pub fn processor_time(&self) -> Result<Duration, Failure> {
+        Ok(TICK * (self.ticks(11)? + self.ticks(12)?))
+    }
+
+    fn ticks(&self, index: usize) -> Result<u32, Failure> {
         let fields = self.stat()?;
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok());
-        match (ticks(11), ticks(12)) {
-            (Some(user), Some(system)) => Ok(TICK * (user + system)),
-            _ => Err(Failure::Proc { path: self.folder.join("stat"), what: "processor time" }),
+        let ticks = fields.get(index).and_then(|field| field.parse().ok());
+        ticks.ok_or(Failure::Proc { path: self.folder.join("stat"), what: "processor time" })
+    }
+
+    /// The same with all children, those that run and those that have ended (`cutime` and `cstime`).
+    pub fn processor_time_with_children(&self) -> Result<Duration, Failure> {
+        let ended = self.ticks(13)? + self.ticks(14)?;
+        let own = self.folder.file_name().and_then(|pid| pid.to_str()).unwrap_or_default();
+        let mut sum = self.processor_time()? + TICK * ended;
+        for entry in fs::read_dir("/proc").map_err(Failure::io("reading /proc"))?.flatten() {
+            let process = Self { folder: entry.path() };
+            // One that ends meanwhile is counted among the ended ones the next time.
+            let Ok(fields) = process.stat() else { continue };
+            if fields.get(1).is_some_and(|parent| parent == own) {
+                sum += process.processor_time().unwrap_or_default();
+            }
         }
+        Ok(sum)
     }
 
     /// Resident memory in MiB (`VmRSS`).

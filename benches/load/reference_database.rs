@@ -1,5 +1,5 @@
 //! The ceiling of a refresh: one `UPDATE … RETURNING` round trip and nothing else, through the same driver, pool and
-//! durability as the service. Each row has one writer, as each session has one client.
+//! durability as the service, prepared once as there. Each row has one writer, as each session has one client.
 
 use std::fmt::Write as _;
 
@@ -12,6 +12,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use futures_util::FutureExt as _;
 
 use crate::failure::Failure;
+use crate::prepared::Prepare as _;
 
 const POSTGRES_CONNECTIONS: usize = 16;
 
@@ -90,7 +91,8 @@ impl Database {
         let row = bare_grants::table.find(id);
         let update = diesel::update(row)
             .set(bare_grants::generation.eq(bare_grants::generation + 1))
-            .returning(bare_grants::generation);
+            .returning(bare_grants::generation)
+            .prepared();
         Ok(on!(self, connection => update.get_result(&mut connection).await?))
     }
 }

@@ -122,12 +122,13 @@ impl Section {
 }
 
 impl Measurement {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         json!({
             "requests_per_second": self.requests_per_second,
             "p50_ms": self.p50_ms,
             "p99_ms": self.p99_ms,
             "cpu_us_per_request": self.cpu_us_per_request,
+            "database_us_per_request": self.database_us_per_request,
             "resident_mib": self.resident_mib,
             "errors": self.errors,
             "first_error": self.first_error,
@@ -140,7 +141,7 @@ fn verdict(met: bool) -> &'static str {
 }
 
 /// Zero of nothing; of an even number the mean of the middle two.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     match (values.len() / 2, values.len() % 2) {

@@ -16,9 +16,14 @@ pub enum Scenario {
     ClientCredentialsRs256,
     ReferenceUpdate,
     Refresh,
+    Password,
     Introspection,
+    Revocation,
     Jwks,
 }
+
+/// More than any server here answers in a second, so that a token is left to revoke until the end.
+const REVOCATIONS_PER_SECOND: u64 = 8000;
 
 impl Scenario {
     pub fn title(self) -> &'static str {
@@ -29,7 +34,9 @@ impl Scenario {
             Self::ClientCredentialsRs256 => "client_credentials RS256",
             Self::ReferenceUpdate => "reference: bare UPDATE",
             Self::Refresh => "refresh",
+            Self::Password => "password",
             Self::Introspection => "introspection",
+            Self::Revocation => "revocation",
             Self::Jwks => "JWKS",
         }
     }
@@ -66,15 +73,27 @@ impl Scenario {
             Self::ReferenceUpdate => (format!("/update/{connection}"), generation),
             _ => ("/es256".to_owned(), signature),
         };
+        let address = server.address;
         let fetch =
-            |(path, expected): (String, _)| Conversation::repeated(client::fetch(server.address, &path), expected);
+            |(path, expected): (String, _)| Conversation::repeated(address, client::fetch(address, &path), expected);
         (0..connections).map(conversation).map(fetch).collect()
     }
 
     /// A fresh conversation for each of `connections`, with signet.
-    pub async fn with_signet(self, signet: &Instance, connections: usize) -> Result<Vec<Conversation>, Failure> {
+    /// `seconds` is how long they are to last at most.
+    pub async fn with_signet(
+        self,
+        signet: &Instance,
+        connections: usize,
+        seconds: u64,
+    ) -> Result<Vec<Conversation>, Failure> {
         let one = match self {
             Self::Refresh => return signet.sessions(connections).await,
+            Self::Password => return Ok((0..connections).map(|number| signet.logins(number)).collect()),
+            Self::Revocation => {
+                let count = u32::try_from(REVOCATIONS_PER_SECOND * seconds).unwrap_or(u32::MAX);
+                return signet.revocations(connections, count).await;
+            }
             Self::ClientCredentialsRs256 => signet.client_credentials("RS256").await?,
             Self::Introspection => signet.introspection().await?,
             Self::Jwks => signet.jwks(),

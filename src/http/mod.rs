@@ -34,7 +34,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 
-pub use limits::{ADMINISTRATORS, Bounds, Figures, Gates};
+pub use limits::{ADMINISTRATORS, Bounds, Gates};
 use observation::{ISSUER, Listener, Template};
 pub use server::{Limits, Listening, Stop, listen, listen_for_administrators, listen_to_redirect};
 use status_changes::Listeners;

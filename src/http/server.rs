@@ -19,6 +19,7 @@ use futures_util::future::poll_fn;
 use super::connection::Connection;
 use super::http2::Terms;
 use super::limits::{Bounds, Gates, Socket};
+use super::observation::{ADMINISTRATION, ISSUER};
 use super::protocols::{Accepted, Protocols};
 use super::status_changes::Listeners;
 use super::stopping::{Farewell, Stopping};
@@ -93,6 +94,13 @@ impl Listening {
         Stop { handle: self.server.handle(), in_flight: self.in_flight.clone(), stopping: self.stopping.clone() }
     }
 
+    /// Has the metrics of the issuer tell of it.
+    fn watched(self, provider: &Provider, name: &'static str) -> Self {
+        let gates = self.gates.clone();
+        provider.metrics.loads.watch(name, move || gates.load());
+        self
+    }
+
     pub async fn run(self) -> io::Result<()> {
         self.server.await
     }
@@ -110,7 +118,9 @@ pub fn listen(
 ) -> io::Result<Listening> {
     let (provider, listeners) = (provider.clone(), Listeners::among(limits.bounds.connections));
     let clock = provider.clock.clone();
-    serve(move || routes(&provider, &listeners), listener, tls, (limits, clock))
+    let metrics = provider.clone();
+    let listening = serve(move || routes(&provider, &listeners), listener, tls, (limits, clock))?;
+    Ok(listening.watched(&metrics, ISSUER))
 }
 
 /// The same for administrators.
@@ -124,7 +134,9 @@ pub fn listen_for_administrators(
     limits: Limits,
 ) -> io::Result<Listening> {
     let (provider, clock) = (provider.clone(), provider.clock.clone());
-    serve(move || administration::routes(&provider), listener, tls, (limits, clock))
+    let metrics = provider.clone();
+    let listening = serve(move || administration::routes(&provider), listener, tls, (limits, clock))?;
+    Ok(listening.watched(&metrics, ADMINISTRATION))
 }
 
 /// Plain HTTP that redirects to the issuer, and answers the challenges of a certificate authority.

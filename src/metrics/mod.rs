@@ -5,6 +5,7 @@
 
 mod counter;
 mod histogram;
+mod load;
 mod requests;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use chrono::{DateTime, Utc};
 
 pub use counter::{Counter, CounterTable, Moment};
 pub use histogram::{Bounds, Histogram, LATENCIES, Reading};
+pub use load::{Load, Loads};
 pub use requests::{Durations, Requests};
 
 /// What stands in a label for everything that is not listed: what a client sent is never a label's value.
@@ -53,6 +55,8 @@ pub struct Metrics {
     pub refresh_reuses: Counter,
     /// How long requests took, by route and class of status.
     pub requests: Requests,
+    /// What each listener bears, and what it has refused.
+    pub loads: Loads,
     /// Until when the certificate that is served is valid.
     pub certificate_not_after: Arc<Moment>,
 }
@@ -66,6 +70,7 @@ impl Metrics {
             refresh_retries: Counter::default(),
             refresh_reuses: Counter::default(),
             requests: Requests::default(),
+            loads: Loads::default(),
             certificate_not_after: Arc::default(),
         }
     }

@@ -14,7 +14,7 @@ use diesel_async::RunQueryDsl;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::backend::{on, surrounded};
+use super::backend::{Prepare as _, on, surrounded};
 use super::schema::audit_events;
 use super::{Bind, Connection, Error, Json, webhook_deliveries};
 pub use sealed::{between_seals, delete_under, mark_sealed, of_seal, unsealed, unsealed_purges, waiting_since};
@@ -125,7 +125,7 @@ impl AuditEvent {
 
 /// Adds an event, and what is told of it. For the transaction of what it tells of.
 pub async fn insert(connection: &mut Connection, event: &AuditEvent) -> Result<(), Error> {
-    on!(&mut *connection, c => diesel::insert_into(audit_events::table).values(event.clone()).execute(c))?;
+    on!(&mut *connection, c => diesel::insert_into(audit_events::table).values(event.clone()).prepared().execute(c))?;
     webhook_deliveries::enqueue(connection, event).await
 }
 

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::backend::on;
+use super::backend::{Prepare as _, on};
 use super::schema::grants;
 use super::{Bind, Connection, Error, Json, Spelled, Window};
 use crate::protocol::scope::Scope;
@@ -96,7 +96,7 @@ macro_rules! narrow {
 }
 
 pub async fn insert(connection: &mut Connection, grant: &Grant) -> Result<(), Error> {
-    on!(connection, c => diesel::insert_into(grants::table).values(grant.clone()).execute(c))?;
+    on!(connection, c => diesel::insert_into(grants::table).values(grant.clone()).prepared().execute(c))?;
     Ok(())
 }
 
@@ -124,7 +124,7 @@ pub async fn redeem(connection: &mut Connection, redemption: Redemption) -> Resu
             grants::rotated_at.eq(Bind(now)),
             grants::idle_expires_at.eq(Bind(idle_until)),
         ))
-        .returning(Grant::as_returning()).get_result(c))
+        .returning(Grant::as_returning()).prepared().get_result(c))
     .optional()?)
 }
 
@@ -167,7 +167,7 @@ pub async fn evict(
     let change = (grants::revoked_at.eq(Bind(now)), grants::revoked_reason.eq("evicted"));
     let evicted = grants::table.filter(grants::id.eq_any(beyond)).filter(grants::revoked_at.is_null());
     Ok(on!(connection, c => diesel::update(evicted).set(change)
-        .returning((grants::id, grants::status_list_id, grants::status_index)).get_results(c))?)
+        .returning((grants::id, grants::status_list_id, grants::status_index)).prepared().get_results(c))?)
 }
 
 /// Keeps everybody else from adding or changing a grant until the transaction ends.

@@ -6,11 +6,11 @@
 use chrono::{DateTime, Duration, Utc};
 use diesel::dsl::{case_when, max};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::upsert::excluded;
 use diesel_async::RunQueryDsl;
 
-use super::backend::{on, surrounded};
+use super::backend::{Prepare as _, on, surrounded, unflushed};
 use super::schema::login_throttles;
 use super::{Connection, Error, Store};
 
@@ -19,6 +19,11 @@ use super::{Connection, Error, Store};
 pub struct Slot {
     pub key: Vec<u8>,
     pub allowed: i64,
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    fn set_config(name: Text, value: Text, is_local: Bool) -> Text;
 }
 
 /// When it is, and how long things last.
@@ -84,6 +89,9 @@ const KEPT: (login_throttles::key, login_throttles::attempts, login_throttles::b
 /// Counts an attempt at each of the slots, in the order of their keys, except at those that are blocked: they stay as they
 /// are. In one statement of PostgreSQL, in one transaction of SQLite.
 ///
+/// Seen by everybody at once, but not flushed to disk for its own sake: a database that crashes forgets the attempts of its
+/// last moments, and a login waits for the disk once, not twice.
+///
 /// # Panics
 /// With a number of slots other than one or three, for which PostgreSQL has its statement prepared.
 pub async fn take(store: &Store, slots: &[Slot], pace: &Pace) -> Result<Vec<Taken>, Error> {
@@ -109,32 +117,33 @@ pub async fn take(store: &Store, slots: &[Slot], pace: &Pace) -> Result<Vec<Take
                     .when(is_within(), (now + window).into_sql::<BigInt>())
                     .otherwise(t::pause + (now + window))),
             ));
-            FilterDsl::filter(counted, t::blocked_until.le(now)).returning(KEPT)
+            FilterDsl::filter(counted, t::blocked_until.le(now))
         }};
     }
     let mut rows: Vec<Row> = slots.iter().map(|slot| Row::first(slot, pace)).collect();
     // In one order everywhere, so that two statements do not wait for each other in turn.
     rows.sort_by(|a, b| a.key.cmp(&b.key));
-    let count = async |connection: &mut Connection| -> Result<Vec<Taken>, Error> {
-        Ok(match connection {
-            // Arrays: a statement of as many rows as come would be prepared anew each time.
-            Connection::Postgres(object) => match <[Row; 3]>::try_from(rows) {
-                Ok(three) => surrounded!(&mut **object, c => upsert!(three).get_results(c))?,
-                Err(rows) => {
-                    let one: [Row; 1] = rows.try_into().ok().expect("one slot or three");
-                    surrounded!(&mut **object, c => upsert!(one).get_results(c))?
-                }
-            },
-            Connection::Sqlite(object) => {
-                let mut taken = Vec::with_capacity(rows.len());
-                for row in rows {
-                    taken.extend(upsert!(row).get_results(&mut **object).await?);
-                }
-                taken
+    // In effect until the end of the statement's own transaction.
+    let returned = (KEPT, set_config("synchronous_commit", "off", true));
+    let taken: Vec<(Taken, String)> = match &mut store.writing().await? {
+        // Arrays: a statement of as many rows as come would be prepared anew each time.
+        Connection::Postgres(object) => match <[Row; 3]>::try_from(rows) {
+            Ok(three) => surrounded!(&mut **object, c => upsert!(three).returning(returned).prepared().get_results(c))?,
+            Err(rows) => {
+                let one: [Row; 1] = rows.try_into().ok().expect("one slot or three");
+                surrounded!(&mut **object, c => upsert!(one).returning(returned).prepared().get_results(c))?
             }
-        })
+        },
+        Connection::Sqlite(object) => {
+            return unflushed(object, move |c| {
+                let take = |row| diesel::RunQueryDsl::get_results(upsert!(row).returning(KEPT).prepared(), &mut *c);
+                let taken: Vec<Vec<Taken>> = rows.into_iter().map(take).collect::<Result<_, _>>()?;
+                Ok(taken.concat())
+            })
+            .await;
+        }
     };
-    store.together(count).await
+    Ok(taken.into_iter().map(|(taken, _)| taken).collect())
 }
 
 /// Gives a slot back: its attempt turned out right, or was not looked at. A block that it caused ends.
@@ -148,6 +157,7 @@ pub async fn give_back(connection: &mut Connection, taken: &Taken) -> Result<(),
         t::blocked_until.eq(case_when(unblocks(), 0_i64.into_sql::<BigInt>()).otherwise(t::blocked_until)),
         t::pause.eq(halved.otherwise(t::pause)),
     ));
+    let given = given.prepared();
     on!(connection, c => given.execute(c))?;
     Ok(())
 }
@@ -164,4 +174,45 @@ pub async fn blocked_until(
         .select(max(login_throttles::blocked_until));
     let longest: Option<i64> = on!(connection, c => blocked.first(c))?;
     Ok(longest.and_then(DateTime::from_timestamp_micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::Integer;
+    use diesel_async::RunQueryDsl as _;
+
+    use super::*;
+    use crate::store::Database;
+
+    #[derive(diesel::QueryableByName)]
+    struct Synchronous {
+        #[diesel(sql_type = Integer)]
+        synchronous: i32,
+    }
+
+    /// 2 is FULL.
+    async fn synchronous(store: &Store) -> i32 {
+        let Connection::Sqlite(mut object) = store.writing().await.unwrap() else { panic!("it is SQLite") };
+        let row: Synchronous = diesel::sql_query("PRAGMA synchronous").get_result(&mut *object).await.unwrap();
+        row.synchronous
+    }
+
+    #[tokio::test]
+    async fn what_is_written_after_a_count_is_flushed_even_if_nobody_waited_for_the_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Database::Sqlite(folder.path().join("signet.db")), 2).unwrap();
+        store.migrate().await.unwrap();
+        let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
+        let pace = Pace { now: Utc::now(), window: Duration::hours(1), first_pause, longest_pause };
+        let slots = [Slot { key: vec![1], allowed: 100 }];
+        assert_eq!(take(&store, &slots, &pace).await.unwrap()[0].attempts, 1);
+        assert_eq!(synchronous(&store).await, 2);
+        for _ in 0..20 {
+            let mut taking = Box::pin(take(&store, &slots, &pace));
+            // Until the work is handed over, and a bit longer or shorter.
+            let _ = tokio::time::timeout(std::time::Duration::from_micros(200), &mut taking).await;
+            drop(taking);
+            assert_eq!(synchronous(&store).await, 2);
+        }
+    }
 }

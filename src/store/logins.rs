@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use futures_util::future::{try_join, try_join3};
 
 use super::audit_events::AuditEvent;
-use super::backend::{on, surrounded};
+use super::backend::{Prepare as _, on, surrounded};
 use super::grants::Grant;
 use super::schema::{audit_events, grants, known_addresses, login_throttles, users};
 use super::users::User;
@@ -68,8 +68,8 @@ pub async fn insert(
     event: &AuditEvent,
     pair: Option<&[u8]>,
 ) -> Result<(), Error> {
-    let grant = diesel::insert_into(grants::table).values(grant.clone());
-    let event = diesel::insert_into(audit_events::table).values(event.clone());
+    let grant = diesel::insert_into(grants::table).values(grant.clone()).prepared();
+    let event = diesel::insert_into(audit_events::table).values(event.clone()).prepared();
     let counter = pair.map(|key| diesel::delete(login_throttles::table.find(key)));
     match connection {
         Connection::Postgres(object) => {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::backend::on;
+use super::backend::{Prepare as _, on};
 use super::schema::revisions;
 use super::{Connection, Error};
 
@@ -41,7 +41,8 @@ pub async fn bump(connection: &mut Connection, topic: Topic) -> Result<i64, Erro
 pub(super) async fn advance(connection: &mut Connection, topic: Topic, by: i64) -> Result<i64, Error> {
     let counted = diesel::update(revisions::table.find(topic.as_str()))
         .set(revisions::revision.eq(revisions::revision + by))
-        .returning(revisions::revision);
+        .returning(revisions::revision)
+        .prepared();
     Ok(on!(connection, c => counted.get_result(c))?)
 }
 

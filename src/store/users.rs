@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::backend::{insert_all, on};
+use super::backend::{Prepare as _, insert_all, on};
 use super::schema::users;
 use super::{Bind, Connection, Error};
 
@@ -101,7 +101,7 @@ pub async fn record_login(connection: &mut Connection, user: &User, now: DateTim
         .filter(users::password_version.eq(user.password_version))
         .filter(users::disabled_at.is_null())
         .filter(users::password_grant_disabled_at.is_null());
-    let login = diesel::update(unchanged).set(users::last_login_at.eq(Bind(now)));
+    let login = diesel::update(unchanged).set(users::last_login_at.eq(Bind(now))).prepared();
     Ok(on!(connection, c => login.execute(c))? == 1)
 }
 

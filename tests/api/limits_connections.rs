@@ -39,14 +39,14 @@ async fn a_full_house_makes_room(server: &Limited, most: usize) {
         };
         stream.write_all(start).await.unwrap();
         slow.push(stream);
-        server.until("it has its place", |figures| figures.connections == number + 1).await;
+        server.until("it has its place", |load| load.connections == number + 1).await;
     }
     for round in 1..=3 {
         assert!(is_served(&mut *server.connect().await).await, "an honest client gets in: {round}");
-        assert!(server.figures().connections <= most, "{:?}", server.figures());
+        assert!(server.load().connections <= most, "{:?}", server.load());
     }
-    let figures = server.figures();
-    assert!(figures.connections_evicted >= 1 && figures.connections_refused == 0, "{figures:?}");
+    let load = server.load();
+    assert!(load.connections_evicted >= 1 && load.connections_refused == 0, "{load:?}");
     // Whoever went is told, by the end of the connection: the one that was quiet for longest.
     assert_eq!(begins(&mut *slow[0]).await, "");
 }
@@ -70,10 +70,10 @@ fn a_handshake_that_does_not_go_on_holds_a_place_that_others_can_have() {
             stream.write_all(if number % 2 == 0 { b"\x16\x03\x01\x02\x00\x01" } else { b"" }).await.unwrap();
             idle.push(stream);
         }
-        server.until("all places are taken", |figures| figures.connections == 5).await;
+        server.until("all places are taken", |load| load.connections == 5).await;
         assert!(is_served(&mut *server.connect().await).await);
-        let figures = server.figures();
-        assert!(figures.connections <= 5 && figures.connections_evicted == 1, "{figures:?}");
+        let load = server.load();
+        assert!(load.connections <= 5 && load.connections_evicted == 1, "{load:?}");
         assert_eq!(begins(&mut idle[0]).await, "");
     });
 }
@@ -90,10 +90,10 @@ fn who_is_served_stays_and_a_new_one_is_closed_where_all_are() {
         listener.write_all(listen.as_bytes()).await.unwrap();
         assert!(begins(&mut *listener).await.starts_with("HTTP/1.1 200"));
         assert!(!is_served(&mut *server.connect().await).await);
-        server.until("it is counted", |figures| figures.connections_refused >= 1).await;
-        assert_eq!(server.figures().connections_evicted, 0);
+        server.until("it is counted", |load| load.connections_refused >= 1).await;
+        assert_eq!(server.load().connections_evicted, 0);
         drop(listener);
-        server.until("its place is free", |figures| figures.connections == 0).await;
+        server.until("its place is free", |load| load.connections == 0).await;
         assert!(is_served(&mut *server.connect().await).await);
     });
 }
@@ -105,18 +105,18 @@ fn an_address_has_its_share_and_others_have_room() {
         let mut mine = Vec::new();
         for number in 1..=3 {
             mine.push(server.connect_from("127.0.0.1").await);
-            server.until("it has its place", |figures| figures.connections == number).await;
+            server.until("it has its place", |load| load.connections == number).await;
         }
         for _ in 0..3 {
             assert!(!is_served(&mut server.connect_from("127.0.0.1").await).await);
         }
-        assert_eq!(server.figures().connections_refused, 3);
+        assert_eq!(server.load().connections_refused, 3);
         assert!(is_served(&mut server.connect_from("127.0.0.2").await).await, "another address");
         for stream in &mut mine {
             assert!(is_served(stream).await, "who is in stays in");
         }
         mine.pop();
-        server.until("one has gone", |figures| figures.connections <= 2).await;
+        server.until("one has gone", |load| load.connections <= 2).await;
         assert!(is_served(&mut server.connect_from("127.0.0.1").await).await);
     });
 }
@@ -132,7 +132,7 @@ fn a_proxy_that_is_trusted_has_no_share() {
             assert!(is_served(&mut stream).await);
             streams.push(stream);
         }
-        assert_eq!(server.figures().connections_refused, 0);
+        assert_eq!(server.load().connections_refused, 0);
     });
 }
 
@@ -150,7 +150,7 @@ fn who_does_not_take_its_answers_loses_the_connection() {
         let impatient = || Limits { arrival: Duration::from_secs(1), ..limits(100, 0) };
         for server in [limited::plain(&app, impatient()), limited::tls(&app, impatient())] {
             let stream = ask_without_reading(&server).await;
-            server.until("it is given up", |figures| figures.connections == 0).await;
+            server.until("it is given up", |load| load.connections == 0).await;
             drop(stream);
         }
     });

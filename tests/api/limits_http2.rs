@@ -342,11 +342,11 @@ fn who_resets_a_stream_leaves_the_queue_for_a_password_worker() {
             frames.send(&frame(HEADERS, END_HEADERS, stream, &head("POST", "/oauth2/token"))).await;
             frames.send(&frame(DATA, END_STREAM, stream, form.as_bytes())).await;
         }
-        server.until("all are in flight", |figures| figures.in_flight >= 15).await;
+        server.until("all are in flight", |load| load.in_flight >= 15).await;
         for number in 0..20_u32 {
             frames.send(&frame(RST_STREAM, 0, 2 * number + 1, &CANCEL.to_be_bytes())).await;
         }
-        server.until("none is in flight", |figures| figures.in_flight == 0).await;
+        server.until("none is in flight", |load| load.in_flight == 0).await;
         let computed = app.provider.passwords.computations() - computed;
         assert!(computed < 15, "{computed} were hashed for nobody");
         assert!(frames.is_read().await, "the connection is there");

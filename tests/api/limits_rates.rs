@@ -54,7 +54,7 @@ fn an_address_has_its_burst_of_token_requests_and_others_have_theirs() {
             answer.refused(429, "temporarily_unavailable");
             assert_eq!((answer.header("retry-after"), answer.header("cache-control")), ("1", "no-store"));
         }
-        assert_eq!(server.figures().rate_limited, refused.len() as u64);
+        assert_eq!(server.load().rate_limited, refused.len() as u64);
         // Others, also of the same network, and the same one at other endpoints.
         from("192.0.2.2").await.tokens();
         assert_eq!(post(&app, &server, "/oauth2/introspect", Some("192.0.2.1"), &[("token", "x")]).await.status, 200);
@@ -139,11 +139,11 @@ fn more_in_flight_than_may_be_are_told_to_come_back_at_once() {
         };
         let held = hold(&app);
         let waiting = [refresh(0), refresh(1)];
-        server.until("two are in flight", |figures| figures.in_flight == 2).await;
+        server.until("two are in flight", |load| load.in_flight == 2).await;
         let busy = timeout(Duration::from_secs(4), post(&app, &server, "/oauth2/introspect", None, &[("token", "x")]));
         let busy = busy.await.expect("it is refused at once");
         busy.refused(503, "temporarily_unavailable");
-        assert_eq!((busy.header("retry-after"), server.figures().shed), ("1", 1));
+        assert_eq!((busy.header("retry-after"), server.load().shed), ("1", 1));
         let keys = app.http.get(server.url("/.well-known/jwks.json"));
         assert_eq!(Answer::of(keys).await.status, 200, "what needs no work is answered");
         assert!(waiting.iter().all(|waiting| !waiting.is_finished()), "the others were in flight all the time");
@@ -151,7 +151,7 @@ fn more_in_flight_than_may_be_are_told_to_come_back_at_once() {
         for waiting in waiting {
             timeout(BOUND, waiting).await.unwrap().unwrap().tokens();
         }
-        assert_eq!(server.figures().in_flight, 0);
+        assert_eq!(server.load().in_flight, 0);
         post(&app, &server, "/oauth2/token", None, &OWN).await.tokens();
     });
 }
@@ -168,11 +168,11 @@ fn who_sends_a_body_slowly_takes_no_place_among_those_in_flight() {
             stream.write_all(format!("{head}Content-Length: 9\r\n\r\ngrant").as_bytes()).await.unwrap();
             slow.push(stream);
         }
-        server.until("they are connected", |figures| figures.connections >= 20).await;
+        server.until("they are connected", |load| load.connections >= 20).await;
         for _ in 0..5 {
             post(&app, &server, "/oauth2/token", None, &OWN).await.tokens();
         }
-        assert_eq!(server.figures().shed, 0);
+        assert_eq!(server.load().shed, 0);
     });
 }
 

@@ -63,6 +63,7 @@ mod secrets_at_rest;
 mod several_instances;
 mod silent_database;
 mod start;
+mod statements;
 mod status_changes;
 mod status_indexes;
 mod status_lists;

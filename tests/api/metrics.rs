@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use signet::http::{Bounds, Limits};
 use signet::keys::Activation;
 
 use crate::on_both;
 use crate::support::administration::Administration;
-use crate::support::app::Answer;
+use crate::support::app::{Answer, Backend, run};
+use crate::support::limited;
 
 /// Every series with its value, as it is written.
 struct Metrics(BTreeMap<String, f64>);
@@ -203,6 +205,28 @@ on_both! {
             described().into_iter().map(|(name, kind, labels)| (name, (kind, labels))).collect();
         assert_eq!(answered, described);
     }
+}
+
+#[test]
+fn what_a_listener_bears_and_refuses_is_told() {
+    run(Backend::Sqlite, |app| async move {
+        // From now on the issuer's listener is this one.
+        let bounds = Bounds { in_flight: 0, ..Bounds::default() };
+        let server = limited::plain(&app, Limits { bounds, ..limited::limits() });
+        let administration = Administration::of(&app).await;
+        let kept = server.connect().await;
+        let request = app.http.post(server.url("/oauth2/token")).basic_auth("erp", Some(&app.secret));
+        Answer::of(request.form(&[("grant_type", "client_credentials")])).await.refused(503, "temporarily_unavailable");
+        server.until("the kept connection is there", |load| load.connections >= 1).await;
+        let metrics = Metrics::of(&administration).await;
+        let of = |name: &str, listener: &str| metrics.get(&format!("{name}{{listener=\"{listener}\"}}"));
+        assert_eq!(of("signet_requests_shed_total", "issuer"), 1.0);
+        assert!(of("signet_connections", "issuer") >= 1.0);
+        assert_eq!(of("signet_requests_in_flight", "issuer"), 0.0);
+        assert_eq!(of("signet_requests_shed_total", "administration"), 0.0);
+        assert!(of("signet_connections", "administration") >= 1.0);
+        drop(kept);
+    });
 }
 
 const PAGE: &str = include_str!("../../docs/operations/metrics.md");

@@ -26,6 +26,7 @@ use seldom::Seldom;
 pub use socket::Socket;
 
 use crate::config::{Config, Rate};
+use crate::metrics::Load;
 
 /// The bounds of one listener.
 #[derive(Clone, Debug)]
@@ -95,17 +96,6 @@ struct Counts {
     shed: Seldom,
 }
 
-/// What was refused, and what is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Figures {
-    pub connections: usize,
-    pub connections_refused: u64,
-    pub connections_evicted: u64,
-    pub in_flight: usize,
-    pub shed: u64,
-    pub rate_limited: u64,
-}
-
 /// Why a request is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -152,9 +142,9 @@ impl Gates {
         &self.0.connections
     }
 
-    pub fn figures(&self) -> Figures {
+    pub fn load(&self) -> Load {
         let limited = [&self.0.token, &self.0.introspection].into_iter().flatten();
-        Figures {
+        Load {
             connections: self.0.connections.count(),
             connections_refused: self.0.connections.refused.total(),
             connections_evicted: self.0.connections.evicted.total(),

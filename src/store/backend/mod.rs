@@ -8,6 +8,7 @@ mod locks;
 mod notices;
 pub(in crate::store) mod pooler;
 mod postgres;
+mod prepared;
 mod queue;
 mod reach;
 mod sqlite;
@@ -32,9 +33,11 @@ use crate::spans;
 pub use locks::Exclusive;
 pub use notices::Notices;
 pub(in crate::store) use pooler::surrounded;
+pub(in crate::store) use prepared::Prepare;
 use queue::Queue;
 pub use reach::Unreachable;
 pub(super) use sqlite::PRAGMAS;
+pub(in crate::store) use sqlite::unflushed;
 pub(in crate::store) use statements::{delete_unheld, insert_all};
 pub(super) use target::Target;
 pub use types::{Bind, DbJson, DbTime, DbUuid, Json, Spelled};
@@ -174,17 +177,6 @@ impl Store {
             conclude(&mut connection, body).await
         };
         spans::within("database transaction", transaction).await
-    }
-
-    /// For a body that is one statement of PostgreSQL and several of SQLite: all of it or nothing.
-    pub(in crate::store) async fn together<T, F>(&self, body: F) -> Result<T, Error>
-    where
-        F: AsyncFnOnce(&mut Connection) -> Result<T, Error>,
-    {
-        match &self.pools {
-            Pools::Postgres(_) => body(&mut self.writing().await?).await,
-            Pools::Sqlite { .. } => self.transaction(body).await,
-        }
     }
 
     /// A transaction that only reads, one state of the whole database, whatever is written meanwhile.

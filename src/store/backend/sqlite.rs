@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use diesel::ConnectionError;
-use diesel::connection::AnsiTransactionManager;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _};
+use diesel::{ConnectionError, QueryResult};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
@@ -45,4 +45,19 @@ pub(super) async fn begin_immediate(connection: &mut Object<SqliteConnection>) -
         .spawn_blocking(|connection| AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE"))
         .await?;
     Ok(())
+}
+
+/// Runs `body` in a transaction whose commit does not wait for the disk. All of it is one piece of work of the connection's
+/// thread: whoever waits for it may be gone before its end, and the next commit is flushed again all the same.
+pub async fn unflushed<T: Send + 'static>(
+    connection: &mut Object<SqliteConnection>,
+    body: impl FnOnce(&mut diesel::SqliteConnection) -> QueryResult<T> + Send + 'static,
+) -> Result<T, Error> {
+    let work = move |connection: &mut diesel::SqliteConnection| {
+        connection.batch_execute("PRAGMA synchronous = NORMAL")?;
+        let outcome = connection.immediate_transaction(body);
+        connection.batch_execute("PRAGMA synchronous = FULL")?;
+        outcome
+    };
+    Ok(connection.spawn_blocking(work).await?)
 }

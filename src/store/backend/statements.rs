@@ -5,11 +5,17 @@ macro_rules! insert_all {
     ($connection:expr, $table:expr, $rows:expr) => {
         match $connection {
             $crate::store::Connection::Postgres(object) => {
-                // A statement takes 65,535 values.
-                for batch in $rows.chunks(1000) {
-                    $crate::store::backend::surrounded!(&mut **object, c => {
-                        diesel::insert_into($table).values(batch.to_vec()).execute(c)
-                    })?;
+                use $crate::store::backend::Prepare as _;
+                if let [row] = &$rows[..] {
+                    let row = diesel::insert_into($table).values(row.clone()).prepared();
+                    $crate::store::backend::surrounded!(&mut **object, c => row.execute(c))?;
+                } else {
+                    // A statement takes 65,535 values.
+                    for batch in $rows.chunks(1000) {
+                        $crate::store::backend::surrounded!(&mut **object, c => {
+                            diesel::insert_into($table).values(batch.to_vec()).execute(c)
+                        })?;
+                    }
                 }
             }
             $crate::store::Connection::Sqlite(object) => {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use signet::http::{self, Bounds, Figures, Gates, Limits, Stop};
+use signet::http::{self, Bounds, Gates, Limits, Stop};
+use signet::metrics::Load;
 use signet::protocol::network::Network;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
@@ -88,18 +89,18 @@ impl Limited {
         socket.connect(self.address).await.unwrap()
     }
 
-    pub fn figures(&self) -> Figures {
-        self.gates.figures()
+    pub fn load(&self) -> Load {
+        self.gates.load()
     }
 
     /// Waits until it is so.
-    pub async fn until(&self, what: &str, holds: impl Fn(Figures) -> bool) {
+    pub async fn until(&self, what: &str, holds: impl Fn(Load) -> bool) {
         let waited = async {
-            while !holds(self.figures()) {
+            while !holds(self.load()) {
                 sleep(Duration::from_millis(10)).await;
             }
         };
         let came = timeout(Duration::from_secs(12), waited).await;
-        assert!(came.is_ok(), "it never comes to this: {what}: {:?}", self.figures());
+        assert!(came.is_ok(), "it never comes to this: {what}: {:?}", self.load());
     }
 }

@@ -10,6 +10,7 @@ use super::Snapshot;
 use super::encoder::Encoder;
 use crate::keys::State;
 use crate::keys::ring::RingKey;
+use crate::metrics::Load;
 use crate::protocol::jwk::Algorithm;
 use crate::store::PoolUsage;
 
@@ -20,6 +21,7 @@ pub const ALL: &[Collect] = &[
     process,
     readiness,
     requests,
+    loads,
     token_requests,
     password_grant,
     refreshes,
@@ -78,6 +80,31 @@ fn requests(snapshot: &Snapshot, encoder: &mut Encoder<'_>) -> Result {
     });
     let name = ("signet_http_request_duration_seconds", "From a request's head to its answer, by route and status.");
     encoder.histograms(name, series)
+}
+
+fn loads(snapshot: &Snapshot, encoder: &mut Encoder<'_>) -> Result {
+    type Gauge = (&'static str, &'static str, fn(&Load) -> usize);
+    type Count = (&'static str, &'static str, fn(&Load) -> u64);
+    const GAUGES: [Gauge; 2] = [
+        ("signet_connections", "Connections that are open.", |load| load.connections),
+        ("signet_requests_in_flight", "Requests that are being answered and count as load.", |load| load.in_flight),
+    ];
+    const COUNTS: [Count; 4] = [
+        ("signet_connections_refused", "Connections closed at once: too many.", |load| load.connections_refused),
+        ("signet_connections_evicted", "Quiet connections closed for new ones.", |load| load.connections_evicted),
+        ("signet_requests_shed", "Requests answered 503: too many in flight.", |load| load.shed),
+        ("signet_requests_rate_limited", "Requests answered 429: too many from an address.", |load| load.rate_limited),
+    ];
+    let loads = snapshot.provider.metrics.loads.all();
+    for (name, help, gauge) in GAUGES {
+        let series = loads.iter().map(|(listener, load)| ([("listener", *listener)], gauge(load) as u64));
+        encoder.gauges((name, help), series)?;
+    }
+    for (name, help, count) in COUNTS {
+        let series = loads.iter().map(|(listener, load)| ([("listener", *listener)], count(load)));
+        encoder.counters((name, help), series)?;
+    }
+    Ok(())
 }
 
 fn token_requests(snapshot: &Snapshot, encoder: &mut Encoder<'_>) -> Result {

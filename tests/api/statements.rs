@@ -1,0 +1,80 @@
+//! How statements are run that run for each request: prepared once a connection, and flushed to disk or not, as each needs.
+
+use chrono::{Duration, Utc};
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::RunQueryDsl as _;
+use signet::store::login_throttles::{Pace, Slot, give_back, take};
+use signet::store::revisions::{Topic, bump};
+use signet::store::{Connection, Database, Store};
+
+use crate::support::app::block_on;
+
+#[derive(diesel::QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    statement: String,
+    #[diesel(sql_type = BigInt)]
+    runs: i64,
+}
+
+/// What is prepared on the only connection of the pool, and how often each was run.
+async fn prepared(store: &Store, beginning: &str) -> Vec<Row> {
+    let Connection::Postgres(mut connection) = store.reading().await.unwrap() else { panic!("PostgreSQL") };
+    let query = "SELECT statement, generic_plans + custom_plans AS runs FROM pg_prepared_statements
+        WHERE starts_with(statement, $1)";
+    diesel::sql_query(query).bind::<Text, _>(beginning).load(&mut *connection).await.unwrap()
+}
+
+async fn setting(store: &Store, name: &str) -> String {
+    let Connection::Postgres(mut connection) = store.reading().await.unwrap() else { panic!("PostgreSQL") };
+    let shown = diesel::dsl::sql::<Text>("current_setting(").bind::<Text, _>(name).sql(")");
+    diesel::select(shown).get_result(&mut *connection).await.unwrap()
+}
+
+#[test]
+fn what_runs_for_each_login_and_revocation_is_prepared_once_a_connection() {
+    let Some(cluster) = crate::support::cluster::shared() else { return };
+    let database = cluster.empty_database();
+    block_on(async {
+        let store = Store::open(Database::Postgres(database.url().to_owned()), 1).unwrap();
+        store.migrate().await.unwrap();
+        let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
+        let pace = Pace { now: Utc::now(), window: Duration::hours(1), first_pause, longest_pause };
+        let slot = |key: u8| Slot { key: vec![key], allowed: 100 };
+        for attempt in 1..=5 {
+            let taken = take(&store, &[slot(1), slot(2), slot(3)], &pace).await.unwrap();
+            assert!(taken.len() == 3 && taken.iter().all(|slot| slot.attempts == attempt), "{taken:?}");
+            assert_eq!(take(&store, &[slot(4)], &pace).await.unwrap()[0].attempts, 1);
+            let four = take(&store, &[slot(4)], &pace).await.unwrap();
+            give_back(&mut store.writing().await.unwrap(), &four[0]).await.unwrap();
+            give_back(&mut store.writing().await.unwrap(), &four[0]).await.unwrap();
+            let counted =
+                store.transaction(async |connection: &mut Connection| bump(connection, Topic::Revocations).await);
+            assert_eq!(counted.await.unwrap(), attempt);
+        }
+        let counts = prepared(&store, "INSERT INTO \"login_throttles\"").await;
+        let mut runs: Vec<_> = counts.iter().map(|row| row.runs).collect();
+        runs.sort_unstable();
+        // Of three slots, and of one.
+        assert_eq!(runs, [5, 10]);
+        for (beginning, runs) in [("UPDATE \"login_throttles\"", 10), ("UPDATE \"revisions\"", 5)] {
+            let rows = prepared(&store, beginning).await;
+            let found: Vec<_> = rows.iter().map(|row| (row.statement.as_str(), row.runs)).collect();
+            assert!(matches!(found[..], [(_, n)] if n == runs), "{beginning}: {found:?}");
+        }
+    });
+}
+
+#[test]
+fn a_count_of_logins_is_not_waited_for_on_disk_and_what_comes_after_it_is() {
+    let Some(cluster) = crate::support::cluster::shared() else { return };
+    let database = cluster.empty_database();
+    block_on(async {
+        let store = Store::open(Database::Postgres(database.url().to_owned()), 1).unwrap();
+        store.migrate().await.unwrap();
+        let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
+        let pace = Pace { now: Utc::now(), window: Duration::hours(1), first_pause, longest_pause };
+        take(&store, &[Slot { key: vec![1], allowed: 100 }], &pace).await.unwrap();
+        assert_eq!(setting(&store, "synchronous_commit").await, "on");
+    });
+}
