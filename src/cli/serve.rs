@@ -27,6 +27,9 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How long each half of a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
+/// How long a connection is kept on which nothing is asked.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
 pub async fn serve(config: &Config) -> Result<(), Failure> {
     let serving = config.check_for_serve()?;
     let hangup = Arc::default();
@@ -64,6 +67,7 @@ pub async fn run(
         workers: config.workers.get(),
         drain: DRAIN,
         arrival: ARRIVAL,
+        keep_alive: KEEP_ALIVE,
         trusted_proxies: config.trusted_proxies.as_slice().into(),
         bounds,
     };

@@ -112,17 +112,23 @@ impl AsyncRead for Connection {
             return if is_over { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { Poll::Pending };
         }
         let before = buffer.filled().len();
-        let outcome = Pin::new(&mut this.carrier).poll_read(context, buffer);
-        let has_room = buffer.remaining() > 0;
-        match &outcome {
-            Poll::Ready(Ok(())) if buffer.filled().len() == before && has_room => this.waiting = None,
-            Poll::Ready(Err(_)) => this.waiting = None,
-            _ => {}
-        }
-        if let Some(framing) = &mut this.framing {
-            let kept = framing.follow(&mut buffer.filled_mut()[before..]);
-            buffer.set_filled(before + kept);
-        }
+        let outcome = loop {
+            let outcome = Pin::new(&mut this.carrier).poll_read(context, buffer);
+            let has_read = buffer.filled().len() > before;
+            match &outcome {
+                Poll::Ready(Ok(())) if !has_read && buffer.remaining() > 0 => this.waiting = None,
+                Poll::Ready(Err(_)) => this.waiting = None,
+                _ => {}
+            }
+            if let Some(framing) = &mut this.framing {
+                let kept = framing.follow(&mut buffer.filled_mut()[before..]);
+                buffer.set_filled(before + kept);
+            }
+            // An empty line between two requests is nothing to parse, and no end either.
+            if !has_read || buffer.filled().len() > before {
+                break outcome;
+            }
+        };
         // HTTP/2 has no framing here, and its clients are not timed.
         if this.framing.is_some() && this.deadline.is_none() && buffer.filled().len() > before {
             this.expect_answer();

@@ -3,6 +3,9 @@
 //!
 //! actix-http refuses most of it by itself. It takes a bare LF for the end of a line, a chunk extension of any length, and a
 //! target that names another host than `Host` does.
+//!
+//! One empty line before a request is taken for nothing (RFC 9112 §2.2), and the parser does not see it: to that, it would be
+//! the beginning of a head that is late.
 
 /// Longest line of which more than its length matters. The parser bounds the head as a whole.
 const LONGEST_LINE: usize = 16 * 1024;
@@ -45,48 +48,52 @@ enum State {
 struct Refused;
 
 impl Framing {
-    /// Reads on. How many of the bytes may be parsed: all, or those up to one that was made unreadable.
+    /// Reads on. How many of the bytes may be parsed: all but an empty line before a request, which is taken out, or those up
+    /// to one that was made unreadable.
     pub fn follow(&mut self, bytes: &mut [u8]) -> usize {
-        let mut at = 0;
-        while at < bytes.len() {
-            match &mut self.state {
-                State::Body(left) | State::Chunk(left) => {
-                    let here = (bytes.len() - at).min(usize::try_from(*left).unwrap_or(usize::MAX));
-                    at += here;
-                    *left -= here as u64;
-                    if *left == 0 {
-                        self.state = if matches!(self.state, State::Body(_)) { State::Head } else { State::ChunkEnd };
-                    }
-                    continue;
+        let (mut at, mut kept) = (0, 0);
+        while at < bytes.len() && !self.has_refused() {
+            let is_in_trailers = matches!(self.state, State::Trailers(_));
+            let (end, is_passed) = self.piece(bytes, at);
+            if is_passed {
+                if kept < at {
+                    bytes.copy_within(at..end, kept);
                 }
-                State::Rest => return bytes.len(),
-                State::Refused => return at,
-                _ => {}
+                kept += end - at;
             }
-            let end = bytes[at..].iter().position(|byte| *byte == b'\n');
-            let upto = end.map_or(bytes.len(), |end| at + end);
-            self.gather(&bytes[at..upto]);
-            let is_chunk = matches!(self.state, State::ChunkLine | State::ChunkEnd);
-            let is_sound = if is_chunk && self.line.len() > LONGEST_CHUNK_LINE {
-                false
-            } else if end.is_some() {
-                self.end_of_line().is_ok()
-            } else {
-                true
-            };
-            if !is_sound {
-                let last = upto.min(bytes.len() - 1);
-                bytes[last] = POISON;
-                // Of trailers the parser reads the ends of lines alone.
-                if matches!(self.state, State::Trailers(_)) && last > 0 {
-                    bytes[last - 1] = b'\r';
-                }
-                self.state = State::Refused;
-                return last + 1;
+            at = end;
+            if self.has_refused() {
+                poison(&mut bytes[..kept], is_in_trailers);
             }
-            at = upto + 1;
         }
-        bytes.len()
+        kept
+    }
+
+    /// Reads what comes at `at`: some of a body, or of a line. Where that ends, and whether it is for the parser.
+    fn piece(&mut self, bytes: &[u8], at: usize) -> (usize, bool) {
+        match &mut self.state {
+            State::Body(left) | State::Chunk(left) => {
+                let here = (bytes.len() - at).min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= here as u64;
+                if *left == 0 {
+                    self.state = if matches!(self.state, State::Body(_)) { State::Head } else { State::ChunkEnd };
+                }
+                return (at + here, true);
+            }
+            State::Rest => return (bytes.len(), true),
+            _ => {}
+        }
+        let feed = bytes[at..].iter().position(|byte| *byte == b'\n');
+        let upto = feed.map_or(bytes.len(), |feed| at + feed);
+        self.gather(&bytes[at..upto]);
+        let is_between = matches!(self.state, State::Head) && !self.head.has_begun && self.line == b"\r";
+        let is_chunk = matches!(self.state, State::ChunkLine | State::ChunkEnd);
+        let is_too_long = is_chunk && self.line.len() > LONGEST_CHUNK_LINE;
+        if is_too_long || (feed.is_some() && self.end_of_line().is_err()) {
+            self.state = State::Refused;
+        }
+        // A CR that begins a line is the end of one, or all is refused: the parser has no need to know of it.
+        ((upto + 1).min(bytes.len()), !is_between || self.has_refused())
     }
 
     pub fn has_refused(&self) -> bool {
@@ -111,7 +118,12 @@ impl Framing {
             return Err(Refused);
         }
         match self.state {
-            // RFC 9112 §2.2 lets a server skip empty lines before a request; a proxy may not.
+            // RFC 9112 §2.2: some clients send one after a body. More are nothing that anybody needs.
+            State::Head if line.is_empty() && !self.head.has_begun => {
+                if std::mem::replace(&mut self.head.is_preceded, true) {
+                    return Err(Refused);
+                }
+            }
             State::Head if line.is_empty() => {
                 self.state = std::mem::take(&mut self.head).body()?;
             }
@@ -137,6 +149,8 @@ impl Framing {
 /// What of a head decides how the request is read.
 #[derive(Debug, Default)]
 struct Head {
+    /// An empty line came before it.
+    is_preceded: bool,
     has_begun: bool,
     is_http_1_0: bool,
     is_tunnel: bool,
@@ -202,7 +216,7 @@ impl Head {
 
     /// What comes after the head.
     fn body(self) -> Result<State, Refused> {
-        if !self.has_begun || (self.host.is_none() && !self.is_http_1_0) {
+        if self.host.is_none() && !self.is_http_1_0 {
             return Err(Refused);
         }
         if let (Some(authority), Some(host)) = (&self.authority, &self.host)
@@ -219,6 +233,16 @@ impl Head {
             (false, None | Some(0)) => Ok(State::Head),
             (false, Some(length)) => Ok(State::Body(length)),
         }
+    }
+}
+
+/// Makes the end of what was read unreadable.
+fn poison(bytes: &mut [u8], is_in_trailers: bool) {
+    let [rest @ .., last] = bytes else { return };
+    *last = POISON;
+    // Of trailers the parser reads the ends of lines alone.
+    if is_in_trailers && let Some(last) = rest.last_mut() {
+        *last = b'\r';
     }
 }
 

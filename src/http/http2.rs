@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +17,7 @@ use actix_http::body::BoxBody;
 use actix_http::error::{DispatchError, PayloadError};
 use actix_http::{BoxedPayloadStream, Payload, Request, Response};
 use actix_service::Service;
+use actix_web::http::Method;
 use actix_web::http::header::HOST;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, rt};
@@ -40,8 +42,6 @@ const WINDOW: u32 = 65_535;
 const LARGEST_UNSENT: usize = 128 * 1024;
 /// Streams that a client gave up, or that were refused, are forgiven up to this many, and one for each that was answered.
 const FORGIVEN: u32 = 100;
-/// How long a connection without streams is kept, and from one ping to the next on one that has some.
-const IDLE: Duration = Duration::from_secs(60);
 /// How long a connection that ends may take to say so.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -50,6 +50,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Terms {
     pub arrival: Duration,
     pub patience: Duration,
+    /// How long a connection without streams is kept, and from one ping to the next on one that has some.
+    pub keep_alive: Duration,
     /// For the `Date` of answers (RFC 9110 §6.6.1).
     pub clock: Clock,
 }
@@ -94,7 +96,7 @@ where
     let mut pings = connection.ping_pong();
     let streams = Rc::new(Streams::default());
     let (mut stopping, mut is_ending, mut is_abused, mut awaits_pong) = (pin!(stopping), false, false, false);
-    let mut timer = pin!(sleep_until(Instant::now() + IDLE));
+    let mut timer = pin!(sleep_until(Instant::now() + terms.keep_alive));
     loop {
         tokio::select! {
             accepted = connection.accept() => {
@@ -122,10 +124,10 @@ where
             () = &mut stopping, if !is_ending => {
                 connection.graceful_shutdown();
                 is_ending = true;
-                timer.as_mut().reset(Instant::now() + IDLE);
+                timer.as_mut().reset(Instant::now() + terms.keep_alive);
             }
             () = &mut timer => {
-                let quiet_until = streams.last_end.get().map(|end| end + IDLE).filter(|end| *end > Instant::now());
+                let quiet_until = streams.last_end.get().map(|end| end + terms.keep_alive).filter(|end| *end > Instant::now());
                 let is_used = streams.running.get() > 0;
                 if is_abused || (is_ending && !is_used) {
                     return Ok(());
@@ -141,7 +143,7 @@ where
                         return Err(DispatchError::DisconnectTimeout);
                     }
                     awaits_pong = pings.send_ping(Ping::opaque()).is_ok();
-                    timer.as_mut().reset(Instant::now() + IDLE);
+                    timer.as_mut().reset(Instant::now() + terms.keep_alive);
                 }
             }
         }
@@ -158,8 +160,15 @@ fn is_contradictory<B>(request: &http::Request<B>) -> bool {
 
 fn translated(request: http::Request<RecvStream>, peer: Option<SocketAddr>) -> Request {
     let (parts, body) = request.into_parts();
-    let payload: BoxedPayloadStream = Box::pin(Body(body));
-    let mut request = Request::with_payload(Payload::Stream { payload });
+    // Content of these means nothing (RFC 9110 §9.3.1, §9.3.2). h2 would keep every frame of it, and those that are empty need
+    // no window; what nobody holds it throws away.
+    let payload = if matches!(parts.method, Method::GET | Method::HEAD) {
+        Payload::None
+    } else {
+        let payload: BoxedPayloadStream = Box::pin(Body(body));
+        Payload::Stream { payload }
+    };
+    let mut request = Request::with_payload(payload);
     let head = request.head_mut();
     head.uri = parts.uri;
     head.method = parts.method;
@@ -182,7 +191,25 @@ where
         }
     }
     let end = End(streams);
-    let is_head = request.head().method == actix_web::http::Method::HEAD;
+    let answered = AssertUnwindSafe(carry_out(app, request, &mut answer, &terms)).catch_unwind().await;
+    let counter = match answered {
+        Ok(true) => &end.0.answered,
+        Ok(false) => &end.0.given_up,
+        // Routes answer 500 by themselves (`transaction`). This was the body of an answer, or what is around them.
+        Err(_panic) => {
+            tracing::error!("the code behind a stream of HTTP/2 panicked");
+            return answer.send_reset(Reason::INTERNAL_ERROR);
+        }
+    };
+    counter.set(counter.get().saturating_add(1));
+}
+
+/// Whether the client has taken the answer.
+async fn carry_out<S>(app: Rc<S>, request: Request, answer: &mut SendResponse<Bytes>, terms: &Terms) -> bool
+where
+    S: Service<Request, Response = Response<BoxBody>, Error = Response<BoxBody>>,
+{
+    let is_head = request.head().method == Method::HEAD;
     // Whoever resets a stream, or leaves altogether, waits no more; what has begun goes on.
     let (waiting, presence) = Presence::new();
     request.extensions_mut().insert(presence);
@@ -195,9 +222,7 @@ where
     });
     let response = response.await.unwrap_or_else(|refusal| refusal);
     let was_reset = poll_fn(|context| answer.poll_reset(context)).now_or_never().is_some();
-    let is_taken = !was_reset && http2_answer::send(response, &mut answer, is_head, &terms).await.is_ok();
-    let counter = if is_taken { &end.0.answered } else { &end.0.given_up };
-    counter.set(counter.get().saturating_add(1));
+    !was_reset && http2_answer::send(response, answer, is_head, terms).await.is_ok()
 }
 
 /// What a client sends on a stream. What is read makes room for more.
@@ -213,3 +238,7 @@ impl Stream for Body {
         Poll::Ready(Some(chunk.map_err(PayloadError::from)))
     }
 }
+
+#[cfg(test)]
+#[path = "http2_tests.rs"]
+mod tests;

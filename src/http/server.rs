@@ -40,6 +40,9 @@ pub struct Limits {
     /// How long a request's head may take to arrive, and its body after that. Whoever is slower holds a connection for
     /// nothing. Three times as long after a request began, or a connection was opened, it is given up in any case.
     pub arrival: Duration,
+    /// How long a connection is kept on which there is nothing to do. One by HTTP/2 that has streams is asked as often whether
+    /// its client is still there.
+    pub keep_alive: Duration,
     /// Peers whose `Forwarded` and `X-Forwarded-For` are believed.
     pub trusted_proxies: Arc<[Network]>,
     /// How many of each there may be.
@@ -160,7 +163,8 @@ fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
     (limits, clock): (Limits, Clock),
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
-    let (drain, arrival, proxies) = (limits.drain, limits.arrival, limits.trusted_proxies.clone());
+    let (drain, arrival, keep_alive) = (limits.drain, limits.arrival, limits.keep_alive);
+    let proxies = limits.trusted_proxies.clone();
     // Ours is the one bound on connections: a worker that has reached one of actix's takes none at all.
     max_concurrent_tls_connect(usize::MAX);
     let server = Server::build().workers(limits.workers).max_concurrent_connections(usize::MAX);
@@ -194,11 +198,12 @@ fn serve<R: FnOnce(&mut ServiceConfig) + 'static>(
                 data.insert(connection.presence());
                 data.insert(connection.seat().clone());
             })
-            .keep_alive(Duration::from_secs(60))
+            .keep_alive(keep_alive)
             .client_request_timeout(arrival)
             .client_disconnect_timeout(Duration::from_secs(1))
             .finish(app());
-        Protocols { http1, app: app(), terms: Terms { arrival, patience, clock: clock.clone() }, stopping: draining }
+        let terms = Terms { arrival, patience, keep_alive, clock: clock.clone() };
+        Protocols { http1, app: app(), terms, stopping: draining }
     };
     let admit = move |socket| {
         let (connections, proxies) = (connections.clone(), proxies.clone());

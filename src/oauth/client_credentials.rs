@@ -23,7 +23,7 @@ impl Provider {
         let mut status = self.statuses.next(taker).await?;
         // An administrator revoked what the client had, and with it the block that this instance hands out from.
         while self.lists.is_revoked(status) {
-            self.statuses.discard(taker, status).await;
+            self.statuses.discard(taker, status);
             status = self.statuses.next(taker).await?;
         }
         let occasion = Occasion { action: TOKEN_ISSUE, settings: &settings, origin };

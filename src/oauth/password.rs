@@ -120,7 +120,7 @@ impl Provider {
                 Ok(false) | Err(NotAdded::Store(store::Error::Referred)) => {
                     return Err(Error::InvalidGrant(GrantRefusal::Changed));
                 }
-                Err(NotAdded::Index) => self.statuses.discard(Taker::Grant, status).await,
+                Err(NotAdded::Index) => self.statuses.discard(Taker::Grant, status),
                 Err(NotAdded::Store(error)) => return Err(error.into()),
             }
         }

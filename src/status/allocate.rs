@@ -6,7 +6,7 @@
 //! of its open blocks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
@@ -64,15 +64,22 @@ impl<'a> Taker<'a> {
     }
 }
 
-/// The open lease of one taker, which requests wait for in turn.
-type Slot = Arc<tokio::sync::Mutex<Option<Lease>>>;
+/// The blocks of one taker.
+#[derive(Default)]
+struct Slot {
+    /// Held for an instant. A lock that requests queue for would go to the next of them while it has no processor yet, and keep
+    /// the other threads waiting for as long as this one signs.
+    open: Mutex<Option<Lease>>,
+    /// Held while a new block is leased: requests of the same taker wait for it instead of each leasing one.
+    leasing: tokio::sync::Mutex<()>,
+}
 
 /// The open leases of this instance.
 pub struct Allocator {
     store: Store,
     clock: Clock,
     entropy: Entropy,
-    open: Mutex<HashMap<Option<(Uuid, Algorithm)>, Slot>>,
+    slots: Mutex<HashMap<Option<(Uuid, Algorithm)>, Arc<Slot>>>,
 }
 
 /// A block and how far it is used. Its indexes are handed out in a scattered order: neighbours in time are then not
@@ -104,9 +111,20 @@ impl Lease {
     }
 }
 
+impl Slot {
+    fn open(&self) -> MutexGuard<'_, Option<Lease>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next index of the open block, if it is for this key and has one left.
+    fn next(&self, kid: Option<&str>, now: DateTime<Utc>) -> Option<StatusIndex> {
+        self.open().as_mut().filter(|lease| lease.kid.as_deref() == kid)?.next(now)
+    }
+}
+
 impl Allocator {
     pub fn new(store: Store, clock: Clock, entropy: Entropy) -> Self {
-        Self { store, clock, entropy, open: Mutex::default() }
+        Self { store, clock, entropy, slots: Mutex::default() }
     }
 
     /// An index that no other token has, or no other grant. Only when a block is used up, or its key no longer signs, does
@@ -116,27 +134,29 @@ impl Allocator {
     /// [`Error::Unavailable`] also where the key of a new block was revoked, and this instance does not know it yet.
     pub async fn next(&self, taker: Taker<'_>) -> Result<StatusIndex, Error> {
         let slot = self.slot(taker);
-        // Held while a new block is leased: requests of the same taker wait for it instead of each leasing one.
-        let mut lease = slot.lock().await;
-        let own = lease.as_mut().filter(|lease| lease.kid.as_deref() == taker.kid());
-        let now = self.clock.now();
-        if let Some(index) = own.and_then(|lease| lease.next(now)) {
+        if let Some(index) = slot.next(taker.kid(), self.clock.now()) {
             return Ok(index);
         }
-        let size = lease.as_ref().map_or(SMALLEST_LEASE, |last| next_size(last, now));
-        let new = lease.insert(self.lease(taker, size).await?);
-        new.next(new.leased_at).ok_or_else(|| Error::Failed("an empty status lease".to_owned()))
+        let _leasing = slot.leasing.lock().await;
+        let now = self.clock.now();
+        // Whoever had the lock before may have leased it.
+        if let Some(index) = slot.next(taker.kid(), now) {
+            return Ok(index);
+        }
+        let size = slot.open().as_ref().map_or(SMALLEST_LEASE, |last| next_size(last, now));
+        let mut new = self.lease(taker, size).await?;
+        let index = new.next(new.leased_at).ok_or_else(|| Error::Failed("an empty status lease".to_owned()));
+        *slot.open() = Some(new);
+        index
     }
 
     /// Lets go of the block that `index` is from: it was revoked as a whole.
-    pub async fn discard(&self, taker: Taker<'_>, index: StatusIndex) {
-        let slot = self.slot(taker);
-        let mut lease = slot.lock().await;
-        lease.take_if(|lease| lease.contains(index));
+    pub fn discard(&self, taker: Taker<'_>, index: StatusIndex) {
+        self.slot(taker).open().take_if(|lease| lease.contains(index));
     }
 
-    fn slot(&self, taker: Taker<'_>) -> Slot {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(taker.slot()).or_default().clone()
+    fn slot(&self, taker: Taker<'_>) -> Arc<Slot> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(taker.slot()).or_default().clone()
     }
 
     async fn lease(&self, taker: Taker<'_>, size: i64) -> Result<Lease, Error> {

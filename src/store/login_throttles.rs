@@ -67,17 +67,21 @@ impl Row {
     fn first(slot: &Slot, pace: &Pace) -> Self {
         let last = slot.allowed <= 1;
         let (now, first) = (pace.now.timestamp_micros(), micros(pace.first_pause));
-        let blocked_until = if last { now + first } else { now };
+        let blocked_until = if last { now + first } else { OPEN };
         Self {
             key: slot.key.clone(),
             attempts: 1,
             allowed: slot.allowed,
             pause: if last { (2 * first).min(micros(pace.longest_pause)) } else { first },
             blocked_until,
-            forgotten_at: blocked_until + micros(pace.window),
+            forgotten_at: now.max(blocked_until) + micros(pace.window),
         }
     }
 }
+
+/// The end of no block. Not the time of the last attempt: the next to come may have looked at the clock before it did, or be
+/// with an instance whose clock is behind, and is to be let in all the same.
+const OPEN: i64 = 0;
 
 fn micros(duration: Duration) -> i64 {
     duration.num_microseconds().unwrap_or(i64::MAX / 4)
@@ -111,7 +115,7 @@ pub async fn take(store: &Store, slots: &[Slot], pace: &Pace) -> Result<Vec<Take
                 t::pause
                     .eq(case_when(is_forgotten(), excluded(t::pause)).when(is_within(), t::pause).otherwise(doubled)),
                 t::blocked_until.eq(case_when(is_forgotten(), excluded(t::blocked_until))
-                    .when(is_within(), now.into_sql::<BigInt>())
+                    .when(is_within(), OPEN.into_sql::<BigInt>())
                     .otherwise(t::pause + now)),
                 t::forgotten_at.eq(case_when(is_forgotten(), excluded(t::forgotten_at))
                     .when(is_within(), (now + window).into_sql::<BigInt>())
@@ -153,8 +157,7 @@ pub async fn give_back(connection: &mut Connection, taken: &Taken) -> Result<(),
     let halved = case_when(t::blocked_until.eq(taken.blocked_until).and(t::attempts.ge(t::allowed)), t::pause / 2);
     let given = diesel::update(t::table.find(&taken.key)).filter(t::attempts.gt(0)).set((
         t::attempts.eq(t::attempts - 1),
-        // Zero is long ago: the counter is open.
-        t::blocked_until.eq(case_when(unblocks(), 0_i64.into_sql::<BigInt>()).otherwise(t::blocked_until)),
+        t::blocked_until.eq(case_when(unblocks(), OPEN.into_sql::<BigInt>()).otherwise(t::blocked_until)),
         t::pause.eq(halved.otherwise(t::pause)),
     ));
     let given = given.prepared();
@@ -198,12 +201,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_attempt_by_a_slower_clock_is_let_in_after_one_by_a_faster_clock() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Database::Sqlite(folder.path().join("signet.db")), 2).unwrap();
+        store.migrate().await.unwrap();
+        let now: DateTime<Utc> = "2026-11-24T21:00:00Z".parse().unwrap();
+        let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
+        let slots = [Slot { key: vec![1], allowed: 4 }];
+        for (attempt, behind) in [0, 2, 1].into_iter().enumerate() {
+            let pace =
+                Pace { now: now - Duration::seconds(behind), window: Duration::hours(1), first_pause, longest_pause };
+            let taken = take(&store, &slots, &pace).await.unwrap();
+            assert!(taken.len() == 1 && !taken[0].blocks(&pace), "{attempt}: {taken:?}");
+        }
+        let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
+        assert!(take(&store, &slots, &pace).await.unwrap()[0].blocks(&pace));
+        assert!(take(&store, &slots, &pace).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
     async fn what_is_written_after_a_count_is_flushed_even_if_nobody_waited_for_the_count() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(Database::Sqlite(folder.path().join("signet.db")), 2).unwrap();
         store.migrate().await.unwrap();
         let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
-        let pace = Pace { now: Utc::now(), window: Duration::hours(1), first_pause, longest_pause };
+        let now = "2026-11-24T21:00:00Z".parse().unwrap();
+        let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
         let slots = [Slot { key: vec![1], allowed: 100 }];
         assert_eq!(take(&store, &slots, &pace).await.unwrap()[0].attempts, 1);
         assert_eq!(synchronous(&store).await, 2);

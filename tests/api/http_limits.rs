@@ -24,6 +24,7 @@ fn impatient(app: &App) -> String {
         workers: 2,
         drain: Duration::from_secs(1),
         arrival: ARRIVAL,
+        keep_alive: Duration::from_secs(60),
         trusted_proxies: Vec::new().into(),
         bounds: http::Bounds::default(),
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use signet::http::{Bounds, Limits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::support::app::{App, Backend, run};
 use crate::support::limited::{self, Limited, Stream};
@@ -60,6 +60,23 @@ fn the_quietest_connection_goes_for_a_new_one() {
 }
 
 #[test]
+fn who_was_answered_lately_stays_and_who_was_silent_since_goes() {
+    run(Backend::Sqlite, |app| async move {
+        let server = limited::plain(&app, limits(2, 0));
+        let mut first = server.connect().await;
+        server.until("it has its place", |load| load.connections == 1).await;
+        let mut silent = server.connect().await;
+        server.until("it has its place", |load| load.connections == 2).await;
+        // What is quiet is told to the millisecond.
+        sleep(Duration::from_millis(50)).await;
+        assert!(is_served(&mut *first).await);
+        assert!(is_served(&mut *server.connect().await).await);
+        assert_eq!(begins(&mut *silent).await, "");
+        assert_eq!(server.load().connections_evicted, 1);
+    });
+}
+
+#[test]
 fn a_handshake_that_does_not_go_on_holds_a_place_that_others_can_have() {
     run(Backend::Sqlite, |app| async move {
         let server = limited::tls(&app, limits(5, 0));
@@ -69,8 +86,9 @@ fn a_handshake_that_does_not_go_on_holds_a_place_that_others_can_have() {
             let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
             stream.write_all(if number % 2 == 0 { b"\x16\x03\x01\x02\x00\x01" } else { b"" }).await.unwrap();
             idle.push(stream);
+            // One after the other: two threads admit them.
+            server.until("it has its place", |load| load.connections == number + 1).await;
         }
-        server.until("all places are taken", |load| load.connections == 5).await;
         assert!(is_served(&mut *server.connect().await).await);
         let load = server.load();
         assert!(load.connections <= 5 && load.connections_evicted == 1, "{load:?}");
@@ -153,5 +171,18 @@ fn who_does_not_take_its_answers_loses_the_connection() {
             server.until("it is given up", |load| load.connections == 0).await;
             drop(stream);
         }
+    });
+}
+
+#[test]
+fn a_first_head_has_the_time_of_a_head_and_not_that_of_a_whole_request() {
+    run(Backend::Sqlite, |app| async move {
+        // A connection that has begun a request has three times as long.
+        let server = limited::plain(&app, Limits { arrival: Duration::from_secs(4), ..limits(100, 0) });
+        let mut stream = server.connect().await;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        let closed = timeout(Duration::from_secs(11), stream.read_to_end(&mut answer)).await;
+        assert!(closed.is_ok(), "it is closed before that");
     });
 }

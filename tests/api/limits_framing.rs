@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use signet::http::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::support::app::{App, Backend, run};
 use crate::support::limited::{self, Limited};
@@ -83,6 +84,11 @@ fn ambiguous() -> Vec<String> {
         requests.push(format!("{chunked}{chunks}{SMUGGLED}"));
     }
     for head in [
+        "\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\n\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\rGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\n GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /healthz HTTP/1.1\r\n\r\n",
         "GET /healthz HTTP/1.1\nHost: a\n\n",
         "GET /healthz HTTP/1.1\r\nHost: a\r\n\n",
@@ -132,6 +138,7 @@ async fn what_is_odd_and_sound_is_answered(app: &App, server: &Limited) {
             "200",
         ),
         ("GET /healthz HTTP/1.0\r\n\r\n".to_owned(), "200"),
+        (format!("\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n{close}\r\n\r\n"), "200"),
         (format!("GET /healthz HTTP/1.1\r\nHost:\r\n{close}\r\n\r\n"), "200"),
         (format!("OPTIONS * HTTP/1.1\r\nHost: a\r\n{close}\r\n\r\n"), "404"),
     ] {
@@ -144,8 +151,12 @@ async fn what_is_odd_and_sound_is_answered(app: &App, server: &Limited) {
     let post = format!("POST {token}\r\n{FORM}\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
     let last = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{close}\r\n\r\n");
     for piece in [usize::MAX, 5] {
-        let answer = exchanged(server, format!("{post}{SMUGGLED}{post}{last}").as_bytes(), piece).await;
-        assert_eq!(answers(&answer), ["200"; 4], "in {piece}: {answer}");
+        // An empty line between two is nothing (RFC 9112 §2.2).
+        for between in ["", "\r\n"] {
+            let all = [post.as_str(), SMUGGLED, &post, &last].join(between);
+            let answer = exchanged(server, all.as_bytes(), piece).await;
+            assert_eq!(answers(&answer), ["200"; 4], "in {piece}: {answer}");
+        }
     }
 }
 
@@ -168,5 +179,29 @@ fn odd_requests_that_are_sound_are_answered() {
     run(Backend::Sqlite, |app| async move {
         what_is_odd_and_sound_is_answered(&app, &limited::plain(&app, limited::limits())).await;
         what_is_odd_and_sound_is_answered(&app, &limited::tls(&app, limited::limits())).await;
+    });
+}
+
+#[test]
+fn an_empty_line_after_a_body_begins_no_request() {
+    run(Backend::Sqlite, |app| async move {
+        let limits = Limits { arrival: Duration::from_secs(1), ..limited::limits() };
+        for server in [limited::plain(&app, limits.clone()), limited::tls(&app, limits)] {
+            let mut stream = server.connect().await;
+            let form = "grant_type=none";
+            let head = format!("POST /oauth2/token HTTP/1.1\r\nHost: a\r\n{FORM}\r\nContent-Length: {}", form.len());
+            stream.write_all(format!("{head}\r\n\r\n{form}").as_bytes()).await.unwrap();
+            let mut answer = vec![0; 4096];
+            let read = timeout(BOUND, stream.read(&mut answer)).await.unwrap().unwrap();
+            assert_eq!(answers(&String::from_utf8_lossy(&answer[..read])), ["401"]);
+            // By itself: nothing else is there to be read.
+            stream.write_all(b"\r\n").await.unwrap();
+            // Longer than a head may take that has begun, and than a connection whose request is late is kept.
+            sleep(Duration::from_millis(4500)).await;
+            stream.write_all(SMUGGLED.replace("Host", "Connection: close\r\nHost").as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            timeout(BOUND, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+            assert_eq!(answers(&String::from_utf8_lossy(&answer)), ["200"]);
+        }
     });
 }

@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
-use signet::config::{Config, DatabaseUrl};
+use signet::config::Config;
 use signet::http::{Bounds, Limits};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use crate::support::app::{Answer, App, Backend, Variant, run};
+use crate::support::frames::{DATA, END_STREAM, Frames, frame};
 use crate::support::limited::{self, Limited};
+use crate::support::sql::Held;
 
 const BOUND: Duration = Duration::from_secs(12);
 
@@ -113,20 +116,6 @@ fn introspections_have_a_rate_of_their_own_however_the_path_is_written() {
     });
 }
 
-/// SQLite's one writer is held by somebody else.
-fn hold(app: &App) -> diesel::SqliteConnection {
-    use diesel::connection::{Connection as _, SimpleConnection as _};
-    let DatabaseUrl::Sqlite(path) = &app.config.database_url else { panic!("SQLite") };
-    let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    other
-}
-
-fn let_go(mut held: diesel::SqliteConnection) {
-    use diesel::connection::SimpleConnection as _;
-    held.batch_execute("ROLLBACK").unwrap();
-}
-
 #[test]
 fn more_in_flight_than_may_be_are_told_to_come_back_at_once() {
     run(Backend::Sqlite, |app| async move {
@@ -137,17 +126,24 @@ fn more_in_flight_than_may_be_are_told_to_come_back_at_once() {
             let request = app.http.post(server.url("/oauth2/token")).basic_auth("erp", Some(&app.secret)).form(&form);
             tokio::task::spawn_local(Answer::of(request))
         };
-        let held = hold(&app);
+        let held = Held::writer(&app);
         let waiting = [refresh(0), refresh(1)];
         server.until("two are in flight", |load| load.in_flight == 2).await;
         let busy = timeout(Duration::from_secs(4), post(&app, &server, "/oauth2/introspect", None, &[("token", "x")]));
         let busy = busy.await.expect("it is refused at once");
         busy.refused(503, "temporarily_unavailable");
         assert_eq!((busy.header("retry-after"), server.load().shed), ("1", 1));
+        // Also who has sent nothing but a head: its body is not waited for.
+        let mut early = server.connect().await;
+        let head = "POST /oauth2/introspect HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n";
+        early.write_all(head.as_bytes()).await.unwrap();
+        let mut start = [0; 12];
+        timeout(Duration::from_secs(4), early.read_exact(&mut start)).await.expect("at once, too").unwrap();
+        assert_eq!(&start, b"HTTP/1.1 503");
         let keys = app.http.get(server.url("/.well-known/jwks.json"));
         assert_eq!(Answer::of(keys).await.status, 200, "what needs no work is answered");
         assert!(waiting.iter().all(|waiting| !waiting.is_finished()), "the others were in flight all the time");
-        let_go(held);
+        held.let_go();
         for waiting in waiting {
             timeout(BOUND, waiting).await.unwrap().unwrap().tokens();
         }
@@ -157,9 +153,31 @@ fn more_in_flight_than_may_be_are_told_to_come_back_at_once() {
 }
 
 #[test]
+fn bodies_that_end_at_once_take_no_more_places_than_there_are() {
+    run(Backend::Sqlite, |app| async move {
+        let session = app.log_in().await;
+        let server = limited::plain(&app, limits(&[("SIGNET_MAX_IN_FLIGHT", "2")], &[]));
+        let mut frames = Frames::to(&server).await;
+        // There is room when their heads come.
+        for stream in [1, 3, 5, 7, 9] {
+            assert!(frames.begin(stream, "POST", "/oauth2/token").await);
+        }
+        assert!(frames.is_read().await && frames.is_read().await);
+        let held = Held::writer(&app);
+        let (secret, token) = (&app.secret, session.refresh());
+        let form = format!("grant_type=refresh_token&client_id=erp&client_secret={secret}&refresh_token={token}");
+        for stream in [1, 3, 5, 7, 9] {
+            assert!(frames.send(&frame(DATA, END_STREAM, stream, form.as_bytes())).await);
+        }
+        server.until("two are in, three are not", |load| (load.in_flight, load.shed) == (2, 3)).await;
+        held.let_go();
+        server.until("all is done", |load| load.in_flight == 0).await;
+    });
+}
+
+#[test]
 fn who_sends_a_body_slowly_takes_no_place_among_those_in_flight() {
     run(Backend::Sqlite, |app| async move {
-        use tokio::io::AsyncWriteExt as _;
         let server = limited::plain(&app, limits(&[("SIGNET_MAX_IN_FLIGHT", "1")], &[]));
         let mut slow = Vec::new();
         for _ in 0..20 {
@@ -184,7 +202,7 @@ fn no_more_wait_for_a_connection_to_the_database_than_may() {
             sessions.push(app.log_in().await);
         }
         let app = app.variant(Variant { settings: &[("SIGNET_DATABASE_QUEUE", "1")], ..Variant::default() }).await;
-        let held = hold(&app);
+        let held = Held::writer(&app);
         // One has the writer, one waits for it; the others are refused before the writer is let go.
         let mut waiting: Vec<_> = sessions
             .iter()
@@ -200,7 +218,7 @@ fn no_more_wait_for_a_connection_to_the_database_than_may() {
             }
         };
         timeout(Duration::from_secs(4), refused).await.expect("four are refused at once");
-        let_go(held);
+        held.let_go();
         let mut statuses = Vec::new();
         for waiting in waiting.drain(..) {
             let answer = timeout(BOUND, waiting).await.unwrap().unwrap();

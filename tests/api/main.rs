@@ -34,6 +34,8 @@ mod key_set_fetches;
 mod limits_connections;
 mod limits_framing;
 mod limits_http2;
+mod limits_http2_connections;
+mod limits_http2_streams;
 mod limits_rates;
 mod listing_figures;
 mod log_scan;

@@ -1,6 +1,6 @@
 //! How statements are run that run for each request: prepared once a connection, and flushed to disk or not, as each needs.
 
-use chrono::{Duration, Utc};
+use chrono::Duration;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl as _;
 use signet::store::login_throttles::{Pace, Slot, give_back, take};
@@ -39,7 +39,8 @@ fn what_runs_for_each_login_and_revocation_is_prepared_once_a_connection() {
         let store = Store::open(Database::Postgres(database.url().to_owned()), 1).unwrap();
         store.migrate().await.unwrap();
         let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
-        let pace = Pace { now: Utc::now(), window: Duration::hours(1), first_pause, longest_pause };
+        let now = "2026-11-24T21:00:00Z".parse().unwrap();
+        let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
         let slot = |key: u8| Slot { key: vec![key], allowed: 100 };
         for attempt in 1..=5 {
             let taken = take(&store, &[slot(1), slot(2), slot(3)], &pace).await.unwrap();
@@ -73,7 +74,8 @@ fn a_count_of_logins_is_not_waited_for_on_disk_and_what_comes_after_it_is() {
         let store = Store::open(Database::Postgres(database.url().to_owned()), 1).unwrap();
         store.migrate().await.unwrap();
         let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
-        let pace = Pace { now: Utc::now(), window: Duration::hours(1), first_pause, longest_pause };
+        let now = "2026-11-24T21:00:00Z".parse().unwrap();
+        let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
         take(&store, &[Slot { key: vec![1], allowed: 100 }], &pace).await.unwrap();
         assert_eq!(setting(&store, "synchronous_commit").await, "on");
     });

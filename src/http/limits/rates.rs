@@ -4,7 +4,7 @@
 //! kept by `login_throttles` in the database.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -18,6 +18,10 @@ use crate::config::Rate;
 /// together are, by what is in flight.
 const MOST_ADDRESSES: usize = 100_000;
 
+/// How many requests come between two counts of the addresses: counting locks every part of their table. So many more may be
+/// remembered.
+const BETWEEN_COUNTS: u32 = 256;
+
 /// From one removal of addresses that have all of their burst again to the next, in milliseconds.
 const TIDYING: u64 = 10_000;
 /// The same when there are too many.
@@ -29,6 +33,8 @@ pub struct Rates {
     most: usize,
     began: Instant,
     tidied: AtomicU64,
+    since_count: AtomicU32,
+    full: AtomicBool,
     pub refused: Seldom,
 }
 
@@ -46,6 +52,8 @@ impl Rates {
             most,
             began: Instant::now(),
             tidied: AtomicU64::new(0),
+            since_count: AtomicU32::new(0),
+            full: AtomicBool::new(false),
             refused: Seldom::default(),
         }
     }
@@ -68,14 +76,20 @@ impl Rates {
     fn has_room(&self) -> bool {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let tidied = self.tidied.load(Ordering::Relaxed);
-        let is_full = || self.limiter.len() >= self.most;
+        let full = self.full.load(Ordering::Relaxed);
         let pause = now.saturating_sub(tidied);
-        let is_due = pause >= TIDYING || (pause >= HASTY_TIDYING && is_full());
-        if is_due && self.tidied.compare_exchange(tidied, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        let is_due = pause >= TIDYING || (pause >= HASTY_TIDYING && full);
+        let tidies = is_due && self.tidied.compare_exchange(tidied, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if tidies {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
-        !is_full()
+        if !tidies && self.since_count.fetch_add(1, Ordering::Relaxed) % BETWEEN_COUNTS != 0 {
+            return !full;
+        }
+        let full = self.limiter.len() >= self.most;
+        self.full.store(full, Ordering::Relaxed);
+        !full
     }
 }
 
@@ -110,7 +124,8 @@ mod tests {
         for address in 0..10_000 {
             assert!(rates.take(Block::Ipv4(address)).is_ok());
         }
-        assert!(rates.limiter.len() <= 100, "{}", rates.limiter.len());
+        let most = 100 + BETWEEN_COUNTS as usize;
+        assert!(rates.limiter.len() <= most, "{}", rates.limiter.len());
     }
 
     #[test]

@@ -236,6 +236,7 @@ pub fn limits(trusted_proxies: &[Network]) -> Limits {
         workers: 2,
         drain: Duration::from_secs(1),
         arrival: Duration::from_secs(15),
+        keep_alive: Duration::from_secs(60),
         trusted_proxies: trusted_proxies.into(),
         bounds: signet::http::Bounds::default(),
     }

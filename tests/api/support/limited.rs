@@ -33,6 +33,7 @@ pub fn limits() -> Limits {
         workers: 2,
         drain: Duration::from_secs(1),
         arrival: Duration::from_secs(20),
+        keep_alive: Duration::from_secs(60),
         trusted_proxies: Vec::<Network>::new().into(),
         bounds: Bounds::default(),
     }

@@ -8,6 +8,7 @@ pub mod bulk;
 pub mod cluster;
 pub mod collector;
 pub mod disclosure;
+pub mod frames;
 pub mod guesses;
 pub mod limited;
 pub mod pebble;

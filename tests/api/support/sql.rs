@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use signet::config::DatabaseUrl;
 
+use super::app::App;
+
 /// Everything that is in the database: a line a row, with the table's name before it.
 pub async fn dump(database: &DatabaseUrl) -> BTreeSet<String> {
     match database {
@@ -28,6 +30,24 @@ pub async fn execute(database: &DatabaseUrl, statement: &str) -> Result<(), Stri
             io.abort();
             outcome
         }
+    }
+}
+
+/// SQLite's one writer, held by somebody else until it is let go.
+pub struct Held(SqliteConnection);
+
+impl Held {
+    pub fn writer(app: &App) -> Self {
+        use diesel::connection::SimpleConnection;
+        let DatabaseUrl::Sqlite(path) = &app.config.database_url else { panic!("SQLite") };
+        let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        other.batch_execute("BEGIN IMMEDIATE").unwrap();
+        Self(other)
+    }
+
+    pub fn let_go(mut self) {
+        use diesel::connection::SimpleConnection;
+        self.0.batch_execute("ROLLBACK").unwrap();
     }
 }
 
