@@ -47,9 +47,12 @@ pub enum Taker<'a> {
     Client { client: Uuid, algorithm: Algorithm, kid: &'a str },
 }
 
+/// Of a client and the algorithm of its tokens, or of grants.
+type SlotKey = Option<(Uuid, Algorithm)>;
+
 impl<'a> Taker<'a> {
     /// A taker has one open block; that of a former key is not gone back to.
-    fn slot(self) -> Option<(Uuid, Algorithm)> {
+    fn slot(self) -> SlotKey {
         match self {
             Self::Grant => None,
             Self::Client { client, algorithm, .. } => Some((client, algorithm)),
@@ -79,7 +82,7 @@ pub struct Allocator {
     store: Store,
     clock: Clock,
     entropy: Entropy,
-    slots: Mutex<HashMap<Option<(Uuid, Algorithm)>, Arc<Slot>>>,
+    slots: Mutex<HashMap<SlotKey, Arc<Slot>>>,
 }
 
 /// A block and how far it is used. Its indexes are handed out in a scattered order: neighbours in time are then not

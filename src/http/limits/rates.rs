@@ -84,7 +84,8 @@ impl Rates {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
-        if !tidies && self.since_count.fetch_add(1, Ordering::Relaxed) % BETWEEN_COUNTS != 0 {
+        let counts = self.since_count.fetch_add(1, Ordering::Relaxed).is_multiple_of(BETWEEN_COUNTS);
+        if !tidies && !counts {
             return !full;
         }
         let full = self.limiter.len() >= self.most;
