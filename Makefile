@@ -49,5 +49,6 @@ fuzz: ## run each fuzz target for FUZZ_SECONDS (60)
 
 dist: ## build a release: program, Debian package, list of its parts (SBOM) and checksums, into target/dist
 	./scripts/dist.sh
+
 soak: ## ten minutes of honest load while instances die, keys rotate and PostgreSQL fails over (needs haproxy and PostgreSQL)
 	cargo bench --bench soak
