@@ -105,19 +105,11 @@ async fn bench(options: &Options) -> Result<ExitCode, Failure> {
             Err(failure) => return Err(failure),
         }
     }
-    let revocation = match revocation(options).await {
-        Ok(figures) => figures,
-        Err(Failure::PostgresMissing) => None,
-        Err(failure) => return Err(failure),
-    };
+    let revocation = where_postgres_is(revocation(options).await)?;
     if let Some(figures) = &revocation {
         println!("\n{}", figures.markdown());
     }
-    let sizing = match sizing(options).await {
-        Ok(figures) => figures,
-        Err(Failure::PostgresMissing) => None,
-        Err(failure) => return Err(failure),
-    };
+    let sizing = where_postgres_is(sizing(options).await)?;
     if let Some(figures) = &sizing {
         println!("\n{}", figures.markdown());
     }
@@ -148,6 +140,14 @@ async fn bench(options: &Options) -> Result<ExitCode, Failure> {
         && sizing.is_none_or(|figures| figures.errors() == 0)
         && slow.is_none_or(|figures| figures.errors() == 0);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Nothing is measured of what needs PostgreSQL where there is none.
+fn where_postgres_is<T>(measured: Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
+    match measured {
+        Err(Failure::PostgresMissing) => Ok(None),
+        measured => measured,
+    }
 }
 
 /// How revocations travel, unless only something else is asked for.

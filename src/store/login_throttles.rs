@@ -154,7 +154,9 @@ pub async fn take(store: &Store, slots: &[Slot], pace: &Pace) -> Result<Vec<Take
 pub async fn give_back(connection: &mut Connection, taken: &Taken) -> Result<(), Error> {
     use login_throttles as t;
     let unblocks = || t::attempts.le(t::allowed).or(t::blocked_until.eq(taken.blocked_until));
-    let halved = case_when(t::blocked_until.eq(taken.blocked_until).and(t::attempts.ge(t::allowed)), t::pause / 2);
+    // By the attempt that blocked alone: every one that did not has the same end of its block.
+    let is_its_block = t::blocked_until.eq(taken.blocked_until).and(t::blocked_until.ne(OPEN));
+    let halved = case_when(is_its_block.and(t::attempts.ge(t::allowed)), t::pause / 2);
     let given = diesel::update(t::table.find(&taken.key)).filter(t::attempts.gt(0)).set((
         t::attempts.eq(t::attempts - 1),
         t::blocked_until.eq(case_when(unblocks(), OPEN.into_sql::<BigInt>()).otherwise(t::blocked_until)),

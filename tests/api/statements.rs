@@ -17,6 +17,15 @@ struct Row {
     runs: i64,
 }
 
+/// A database of the newest schema behind one connection, and a pace for its counters.
+async fn opened(url: &str) -> (Store, Pace) {
+    let store = Store::open(Database::Postgres(url.to_owned()), 1).unwrap();
+    store.migrate().await.unwrap();
+    let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
+    let now = "2026-11-24T21:00:00Z".parse().unwrap();
+    (store, Pace { now, window: Duration::hours(1), first_pause, longest_pause })
+}
+
 /// What is prepared on the only connection of the pool, and how often each was run.
 async fn prepared(store: &Store, beginning: &str) -> Vec<Row> {
     let Connection::Postgres(mut connection) = store.reading().await.unwrap() else { panic!("PostgreSQL") };
@@ -36,11 +45,7 @@ fn what_runs_for_each_login_and_revocation_is_prepared_once_a_connection() {
     let Some(cluster) = crate::support::cluster::shared() else { return };
     let database = cluster.empty_database();
     block_on(async {
-        let store = Store::open(Database::Postgres(database.url().to_owned()), 1).unwrap();
-        store.migrate().await.unwrap();
-        let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
-        let now = "2026-11-24T21:00:00Z".parse().unwrap();
-        let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
+        let (store, pace) = opened(database.url()).await;
         let slot = |key: u8| Slot { key: vec![key], allowed: 100 };
         for attempt in 1..=5 {
             let taken = take(&store, &[slot(1), slot(2), slot(3)], &pace).await.unwrap();
@@ -71,11 +76,7 @@ fn a_count_of_logins_is_not_waited_for_on_disk_and_what_comes_after_it_is() {
     let Some(cluster) = crate::support::cluster::shared() else { return };
     let database = cluster.empty_database();
     block_on(async {
-        let store = Store::open(Database::Postgres(database.url().to_owned()), 1).unwrap();
-        store.migrate().await.unwrap();
-        let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
-        let now = "2026-11-24T21:00:00Z".parse().unwrap();
-        let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
+        let (store, pace) = opened(database.url()).await;
         take(&store, &[Slot { key: vec![1], allowed: 100 }], &pace).await.unwrap();
         assert_eq!(setting(&store, "synchronous_commit").await, "on");
     });
