@@ -42,6 +42,7 @@ fmt: ## format the sources
 bench: ## measure a release server on PostgreSQL and SQLite, and signing and verifying alone
 	cargo bench --bench signing
 	cargo bench --bench load
+	cargo bench --bench load -- --apart
 	cargo bench -p signet-verifier --bench verify
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (60)

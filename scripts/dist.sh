@@ -45,7 +45,7 @@ trap 'rm -rf "$work"' EXIT
 
 # cargo-cyclonedx writes beside each manifest of the workspace, so it gets a copy of the manifests to write to. The crate for
 # APIs is no part of the program.
-git ls-files --cached --others --exclude-standard -z -- Cargo.toml Cargo.lock src verifier benches examples |
+git ls-files --cached --others --exclude-standard -z -- Cargo.toml Cargo.lock src huge-pages verifier benches examples |
     xargs -0 cp --parents --target-directory "$work"
 (cd "$work" && cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$machine" --override-filename sbom)
 # Where the copy lay says nothing to anybody.

@@ -33,6 +33,8 @@ pub enum Failure {
     Key,
     #[error("{} says nothing of {what}", path.display())]
     Proc { path: PathBuf, what: &'static str },
+    #[error("one processor cannot be divided: leave out --apart")]
+    OneProcessor,
     #[error("interrupted")]
     Interrupted,
 }

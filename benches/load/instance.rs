@@ -14,6 +14,7 @@ use crate::client::{self, Connection};
 use crate::conversation::{Conversation, Expected, string_member};
 use crate::failure::Failure;
 use crate::preparation::{self, Subjects, User};
+use crate::processors;
 use crate::server::{Server, free_address};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_signet");
@@ -182,8 +183,11 @@ struct Environment {
 impl Environment {
     async fn serve(&self) -> Result<Server, Failure> {
         let log = self.folder.join("log");
-        Server::start("signet", Path::new(PROGRAM), &log, self.address, |command| self.apply(command.arg("serve")))
-            .await
+        let (program, start) = match processors::of_signet() {
+            None => (PROGRAM, vec!["serve".to_owned()]),
+            Some(list) => ("taskset", vec!["--cpu-list".to_owned(), list, PROGRAM.to_owned(), "serve".to_owned()]),
+        };
+        Server::start("signet", Path::new(program), &log, self.address, |command| self.apply(command.args(start))).await
     }
 
     fn command(&self) -> Command {

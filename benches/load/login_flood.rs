@@ -16,6 +16,7 @@ use crate::drive::outcome;
 use crate::failure::Failure;
 use crate::histogram::Histogram;
 use crate::instance::Instance;
+use crate::processors;
 
 /// What `Retry-After` says when no worker is free.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -46,9 +47,10 @@ struct Tally {
     errors: Vec<String>,
 }
 
-/// One thread a core, each with a block of its own, and nothing else: the most that the machine hashes.
-fn bare_rate(threads: usize, measured: Duration) -> f64 {
+/// One thread a processor of signet's, each with a block of its own, and nothing else: the most that they hash.
+fn bare_rate(threads: usize, measured: Duration) -> Result<f64, Failure> {
     let hash = move || {
+        processors::join_signet()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default());
         let mut memory = vec![Block::default(); argon2.params().block_count()];
         let (mut out, mut hashes) = ([0; 32], 0_u32);
@@ -58,19 +60,20 @@ fn bare_rate(threads: usize, measured: Duration) -> f64 {
             done.expect("the parameters are sound");
             hashes += 1;
         }
-        hashes
+        Ok(hashes)
     };
     let threads: Vec<_> = (0..threads).map(|_| std::thread::spawn(hash)).collect();
-    let hashes: u32 = threads.into_iter().map(|thread| thread.join().unwrap_or_default()).sum();
-    f64::from(hashes) / measured.as_secs_f64()
+    let hashes = threads.into_iter().map(|thread| thread.join().unwrap_or(Ok(0)));
+    let hashes: u32 = hashes.sum::<Result<u32, Failure>>()?;
+    Ok(f64::from(hashes) / measured.as_secs_f64())
 }
 
 /// The bare rate is measured before and after, for the machine drifts.
 pub async fn measure(signet: &Instance, connections: usize, measured: Duration) -> Result<Flood, Failure> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = processors::number();
     let address = signet.server.address;
     let sessions = signet.sessions(2).await?;
-    let before = bare_rate(workers, measured / 4);
+    let before = bare_rate(workers, measured / 4)?;
     let begin = Instant::now() + WARM_UP;
     let window = (begin, begin + measured);
     let mut logins = JoinSet::new();
@@ -110,7 +113,7 @@ pub async fn measure(signet: &Instance, connections: usize, measured: Duration) 
         flood.errors.extend(errors);
     }
     flood.logins_per_second = f64::from(completed) / measured.as_secs_f64();
-    flood.bare_per_second = f64::midpoint(before, bare_rate(workers, measured / 4));
+    flood.bare_per_second = f64::midpoint(before, bare_rate(workers, measured / 4)?);
     Ok(flood)
 }
 
@@ -177,7 +180,9 @@ impl Flood {
         let verdict = |met: bool| if met { "met" } else { "**missed**" };
         let Self { connections, workers, bare_per_second, logins_per_second, resident_mib, .. } = self;
         let rate = logins_per_second / bare_per_second;
-        let mut lines = vec![format!("Login flood: {connections} logins at once, {workers} password workers\n")];
+        let apart =
+            processors::of_signet().map(|list| format!(", signet alone on processor {list}")).unwrap_or_default();
+        let mut lines = vec![format!("Login flood: {connections} logins at once, {workers} password workers{apart}\n")];
         lines.push(format!(
             "- {logins_per_second:.0} logins/s: {:.0} % of bare Argon2id, {bare_per_second:.0}/s (target: at least {:.0} \
              %, {})",

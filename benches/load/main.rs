@@ -35,6 +35,7 @@ mod preparation;
 #[path = "../../src/store/backend/prepared.rs"]
 mod prepared;
 mod process;
+mod processors;
 mod reference;
 mod reference_database;
 mod report;
@@ -92,6 +93,9 @@ async fn bench(options: &Options) -> Result<ExitCode, Failure> {
         options.runs,
         options.seconds
     );
+    if options.apart {
+        processors::divide()?;
+    }
     let mut sections = Vec::new();
     for database in options.databases() {
         match measure(options, database).await {

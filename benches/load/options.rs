@@ -35,14 +35,17 @@ pub struct Options {
     /// The flood of logins only
     #[arg(long)]
     flood_only: bool,
+    /// The flood of logins only, with half of the processors for signet alone: database and generator have the others
+    #[arg(long, conflicts_with_all = ["scenario"])]
+    pub apart: bool,
     /// Slow clients, beside honest requests, after all else; 0 for none
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(0..=20_000))]
     pub slow: u32,
     /// The slow clients only
-    #[arg(long, conflicts_with_all = ["only", "scenario", "only_revocation", "flood_only"])]
+    #[arg(long, conflicts_with_all = ["only", "scenario", "only_revocation", "flood_only", "apart"])]
     slow_only: bool,
     /// What an installation needs, with one and with two instances, and nothing else
-    #[arg(long, conflicts_with_all = ["only", "scenario", "only_revocation", "flood_only", "slow_only"])]
+    #[arg(long, conflicts_with_all = ["only", "scenario", "only_revocation", "flood_only", "apart", "slow_only"])]
     sizing_only: bool,
     /// Writes every run's figures to this file
     #[arg(long, value_name = "FILE")]
@@ -74,7 +77,7 @@ impl Options {
     /// What is to be measured, in the order of measuring.
     pub fn scenarios(&self) -> Vec<Scenario> {
         let mut scenarios = self.scenario.clone();
-        if scenarios.is_empty() && !self.flood_only {
+        if scenarios.is_empty() && !self.only_floods() {
             scenarios.extend(Scenario::value_variants());
         }
         scenarios.extend(scenarios.clone().into_iter().filter_map(Scenario::reference));
@@ -83,9 +86,13 @@ impl Options {
         scenarios
     }
 
+    fn only_floods(&self) -> bool {
+        self.flood_only || self.apart
+    }
+
     /// How many logins are to come at once: none where single scenarios were asked for.
     pub fn flood(&self) -> Option<usize> {
-        (self.flood > 0 && (self.flood_only || self.scenario.is_empty())).then_some(self.flood as usize)
+        (self.flood > 0 && (self.only_floods() || self.scenario.is_empty())).then_some(self.flood as usize)
     }
 
     pub fn databases(&self) -> Vec<Database> {
@@ -96,7 +103,7 @@ impl Options {
     }
 
     pub fn measures_revocation(&self) -> bool {
-        let is_alone = self.slow_only || self.sizing_only || self.flood_only;
+        let is_alone = self.slow_only || self.sizing_only || self.only_floods();
         let is_all = self.only != Some(Database::Sqlite) && self.scenario.is_empty() && !is_alone;
         self.only_revocation || is_all
     }
@@ -106,7 +113,7 @@ impl Options {
     }
 
     fn is_everything(&self) -> bool {
-        let is_alone = self.slow_only || self.sizing_only || self.flood_only || self.only_revocation;
+        let is_alone = self.slow_only || self.sizing_only || self.only_floods() || self.only_revocation;
         self.only.is_none() && self.scenario.is_empty() && !is_alone
     }
 

@@ -7,7 +7,7 @@ use crate::keys::{Reject, State, Typ, UnverifiedToken};
 use crate::protocol::token::AccessTokenClaims;
 use crate::status::StatusIndex;
 use crate::store;
-use crate::store::{grants, users};
+use crate::store::grants;
 
 /// Why a token does not verify.
 #[derive(Debug, thiserror::Error)]
@@ -93,17 +93,16 @@ impl Provider {
             let revoked = store::status::revoked_at(&mut connection, status.list, status.index).await?;
             return Ok(revoked.map_or(Standing::Active { username: None }, Standing::Revoked));
         };
-        let Some(grant) = grants::find(&mut connection, id).await?.filter(|grant| grant.client_id == client.client.id)
-        else {
+        let found = grants::find_with_user(&mut connection, id).await?;
+        let found = found.filter(|(grant, _)| grant.client_id == client.client.id);
+        let Some((grant, (username, user_disabled_at))) = found else {
             return Ok(Standing::Gone("the grant is gone"));
         };
-        if let Some(at) = grant.revoked_at {
-            return Ok(Standing::Revoked(at));
-        }
-        match users::find(&mut connection, grant.user_id).await? {
-            Some(user) if user.disabled_at.is_none() => Ok(Standing::Active { username: Some(user.username) }),
-            _ => Ok(Standing::Gone("the user is disabled or gone")),
-        }
+        Ok(match (grant.revoked_at, user_disabled_at) {
+            (Some(at), _) => Standing::Revoked(at),
+            (None, Some(_)) => Standing::Gone("the user is disabled"),
+            (None, None) => Standing::Active { username: Some(username) },
+        })
     }
 
     /// The bit that the token's status claim names, if it is in one of our lists.

@@ -3,6 +3,7 @@
 
 use chrono::Duration;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::audit::Deed;
 use super::client_authentication::AuthenticatedClient;
@@ -14,14 +15,13 @@ use super::{Error, GrantRefusal, Origin, Provider};
 use crate::protocol::client::GrantType;
 use crate::protocol::token::{Requested, TokenResponse};
 use crate::secret::Secret;
-use crate::status::{Moment, Taker, evict_grants};
+use crate::status::{self, Moment, Taker};
 use crate::store::audit_events;
 use crate::store::clients::Client;
 use crate::store::grants::Grant;
-use crate::store::logins;
+use crate::store::logins::{self, Aftermath};
 use crate::store::settings::Settings;
-use crate::store::status::revoked_at;
-use crate::store::users::{self, User};
+use crate::store::users::User;
 use crate::store::{self, Connection, Json, Spelled};
 
 impl Provider {
@@ -99,25 +99,30 @@ impl Provider {
         loop {
             let status = self.statuses.next(Taker::Grant).await?;
             (grant.status_list_id, grant.status_index) = (status.list, status.index);
-            let approved = async |connection: &mut Connection| -> Result<bool, NotAdded> {
-                if !users::record_login(connection, user, now).await? {
-                    return Ok(false);
-                }
-                login.remember(connection, now).await?;
+            let approved = async |connection: &mut Connection| -> Result<(), NotAdded> {
                 let details = json!({ "user_id": user.id, "grant_id": grant.id });
                 let event = self.login_event(("login.success", now), (Some(client), Some(user)), details, origin);
-                logins::insert(connection, &grant, &event, login.counter_of_known()).await?;
-                // Looked at afterwards: from the insertion on, no revocation of the block passes this grant by.
-                if revoked_at(connection, status.list, status.index).await?.is_some() {
+                if !logins::insert(connection, user, &grant, &event).await? {
+                    return Err(NotAdded::Changed);
+                }
+                login.remember(connection, now).await?;
+                let limit = client.grant_limit.unwrap_or(settings.grant_limit);
+                // Afterwards: from the insertion on, no revocation of the block passes this grant by.
+                let counter = login.counter_of_known();
+                let Aftermath { is_revoked, evicted } = logins::follow_up(connection, (&grant, limit), counter).await?;
+                if is_revoked {
                     return Err(NotAdded::Index);
                 }
-                self.evict(connection, (client, user), &grant, (settings, origin)).await?;
-                Ok(true)
+                if !evicted.is_empty() {
+                    self.record_evicted(connection, (client, user), (&grant, limit, evicted), (settings, origin))
+                        .await?;
+                }
+                Ok(())
             };
             match self.store.transaction(approved).await {
-                Ok(true) => return Ok(grant),
+                Ok(()) => return Ok(grant),
                 // The password was changed, or the user or client removed, while the password was being checked.
-                Ok(false) | Err(NotAdded::Store(store::Error::Referred)) => {
+                Err(NotAdded::Changed | NotAdded::Store(store::Error::Referred)) => {
                     return Err(Error::InvalidGrant(GrantRefusal::Changed));
                 }
                 Err(NotAdded::Index) => self.statuses.discard(Taker::Grant, status),
@@ -126,22 +131,19 @@ impl Provider {
         }
     }
 
-    /// Ends the user's oldest grants at the client where the new one is one too many. The transaction has written the
-    /// user's row, so that of logins at the same time each finds the grants of those before it.
-    async fn evict(
+    /// Records that the user's oldest grants at the client ended, where the new one was one too many. The transaction has
+    /// written the user's row, so that of logins at the same time each finds the grants of those before it.
+    async fn record_evicted(
         &self,
         connection: &mut Connection,
         (client, user): (&Client, &User),
-        newest: &Grant,
+        (newest, limit, evicted): (&Grant, i64, Vec<(Uuid, i64, i64)>),
         (settings, origin): (&Settings, &Origin),
     ) -> Result<(), store::Error> {
         let now = newest.created_at;
-        let limit = client.grant_limit.unwrap_or(settings.grant_limit);
         let moment = Moment { now, retention: settings.retention_at(now) };
-        let evicted = evict_grants(connection, &self.entropy, (newest, limit), moment).await?;
-        if evicted.is_empty() {
-            return Ok(());
-        }
+        status::record_evicted(connection, &self.entropy, &evicted, moment).await?;
+        let evicted: Vec<Uuid> = evicted.into_iter().map(|(id, ..)| id).collect();
         let deed = Deed {
             actor: format!("client:{}", client.client_id),
             action: "grant.evict",
@@ -162,6 +164,8 @@ impl Provider {
 
 /// Why a grant was not added; nothing was written then.
 enum NotAdded {
+    /// The user is not as it was when the password was checked.
+    Changed,
     /// A signing key was revoked, and with it the block that the index is from.
     Index,
     Store(store::Error),

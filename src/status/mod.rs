@@ -12,5 +12,5 @@ mod revoke_key;
 pub use allocate::{Allocator, LEASE_LIFETIME, StatusIndex, Taker};
 pub use feed::{Beginning, Change, MOST_RANGES};
 pub use published::{ListDocument, PublishError, Published, TTL, path};
-pub use revoke::{Moment, evict_grants, revoke_client_tokens, revoke_grants, revoke_token};
+pub use revoke::{Moment, record_evicted, revoke_client_tokens, revoke_grants, revoke_token};
 pub use revoke_key::{KeyTokens, revoke_key_tokens};

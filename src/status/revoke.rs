@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{LEASE_LIFETIME, StatusIndex};
 use crate::entropy::Entropy;
-use crate::store::grants::{self, Grant, Selection};
+use crate::store::grants::{self, Selection};
 use crate::store::revisions::{self, Topic};
 use crate::store::status::{self, Revocation, StatusLease};
 use crate::store::{Connection, Error, Window};
@@ -31,17 +31,15 @@ pub async fn revoke_grants(
     Ok(revoked.len())
 }
 
-/// Revokes the oldest live grants of a user at a client beyond `limit`, of which `newest` is one. Answers which.
-pub async fn evict_grants(
+/// Records that grants were evicted by a login, which has marked them: their identifiers and bits.
+pub async fn record_evicted(
     connection: &mut Connection,
     entropy: &Entropy,
-    (newest, limit): (&Grant, i64),
+    evicted: &[(Uuid, i64, i64)],
     moment: Moment,
-) -> Result<Vec<Uuid>, Error> {
-    let evicted = grants::evict(connection, newest, limit, moment.now).await?;
+) -> Result<(), Error> {
     let bits: Vec<(i64, i64)> = evicted.iter().map(|(_, list, index)| (*list, *index)).collect();
-    record(connection, entropy, &places(&bits), moment).await?;
-    Ok(evicted.into_iter().map(|(id, ..)| id).collect())
+    record(connection, entropy, &places(&bits), moment).await
 }
 
 /// The indexes of grants, as ranges.

@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::backend::{Prepare as _, on};
-use super::schema::grants;
+use super::schema::{grants, users};
 use super::{Bind, Connection, Error, Json, Spelled, Window};
 use crate::protocol::scope::Scope;
 
@@ -104,6 +104,16 @@ pub async fn find(connection: &mut Connection, id: Uuid) -> Result<Option<Grant>
     Ok(on!(connection, c => grants::table.find(Bind(id)).select(Grant::as_select()).first(c)).optional()?)
 }
 
+/// Its user's name, and since when that user is disabled.
+pub type Holder = (String, Option<DateTime<Utc>>);
+
+/// A grant with its user, which it does not outlive.
+pub async fn find_with_user(connection: &mut Connection, id: Uuid) -> Result<Option<(Grant, Holder)>, Error> {
+    let found = grants::table.inner_join(users::table).filter(grants::id.eq(Bind(id)));
+    let holder = (users::username, users::disabled_at);
+    Ok(on!(connection, c => found.select((Grant::as_select(), holder)).first(c)).optional()?)
+}
+
 /// Takes the presented generation: `Some` for the one request that wins, whose grant then stands at the next one.
 ///
 /// A database that lost its newest writes (a failover to an asynchronous standby, a restored backup) may stand behind the
@@ -144,31 +154,31 @@ pub async fn mark_revoked(
     })?)
 }
 
-/// Revokes the oldest live grants that the user of `newest` has at its client, so that `limit` are left, it among them.
-/// Answers them, each with where it has its bit: list and index. For a transaction that has locked the user's row, so that logins are counted one after the other.
-pub async fn evict(
-    connection: &mut Connection,
-    newest: &Grant,
-    limit: i64,
-    now: DateTime<Utc>,
-) -> Result<Vec<(Uuid, i64, i64)>, Error> {
-    let others = diesel::alias!(grants as others);
-    let beyond = others
-        .filter(others.field(grants::user_id).eq(Bind(newest.user_id)))
-        .filter(others.field(grants::client_id).eq(Bind(newest.client_id)))
-        .filter(others.field(grants::revoked_at).is_null())
-        .filter(others.field(grants::idle_expires_at).gt(Bind(now)))
-        .filter(others.field(grants::expires_at).gt(Bind(now)))
-        // Whatever the clock of the instance that made them: the login that is going on is not the one that ends.
-        .filter(others.field(grants::id).ne(Bind(newest.id)))
-        .order((others.field(grants::created_at).desc(), others.field(grants::id).desc()))
-        .offset(limit - 1)
-        .select(others.field(grants::id));
-    let change = (grants::revoked_at.eq(Bind(now)), grants::revoked_reason.eq("evicted"));
-    let evicted = grants::table.filter(grants::id.eq_any(beyond)).filter(grants::revoked_at.is_null());
-    Ok(on!(connection, c => diesel::update(evicted).set(change)
-        .returning((grants::id, grants::status_list_id, grants::status_index)).prepared().get_results(c))?)
+/// Revokes the oldest live grants that the user of `$newest` has at its client, so that `$limit` are left, it among them.
+/// Answers them, each with where it has its bit: list and index. For a transaction that has locked the user's row, so that
+/// logins are counted one after the other.
+macro_rules! eviction {
+    ($newest:expr, $limit:expr) => {{
+        let (newest, others) = ($newest, diesel::alias!(grants as others));
+        let now = newest.created_at;
+        let beyond = others
+            .filter(others.field(grants::user_id).eq(Bind(newest.user_id)))
+            .filter(others.field(grants::client_id).eq(Bind(newest.client_id)))
+            .filter(others.field(grants::revoked_at).is_null())
+            .filter(others.field(grants::idle_expires_at).gt(Bind(now)))
+            .filter(others.field(grants::expires_at).gt(Bind(now)))
+            // Whatever the clock of the instance that made them: the login that is going on is not the one that ends.
+            .filter(others.field(grants::id).ne(Bind(newest.id)))
+            .order((others.field(grants::created_at).desc(), others.field(grants::id).desc()))
+            .offset($limit - 1)
+            .select(others.field(grants::id));
+        let change = (grants::revoked_at.eq(Bind(now)), grants::revoked_reason.eq("evicted"));
+        let evicted = grants::table.filter(grants::id.eq_any(beyond)).filter(grants::revoked_at.is_null());
+        let places = (grants::id, grants::status_list_id, grants::status_index);
+        diesel::update(evicted).set(change).returning(places).prepared()
+    }};
 }
+pub(super) use eviction;
 
 /// Keeps everybody else from adding or changing a grant until the transaction ends.
 pub async fn hold(connection: &mut Connection) -> Result<(), Error> {

@@ -4,14 +4,16 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::{join3, try_join, try_join3};
+use uuid::Uuid;
 
 use super::audit_events::AuditEvent;
 use super::backend::{Prepare as _, on, surrounded};
-use super::grants::Grant;
-use super::schema::{audit_events, grants, known_addresses, login_throttles, users};
-use super::users::User;
-use super::{Connection, Error};
+use super::grants::{Grant, eviction};
+use super::schema::{audit_events, grants, known_addresses, login_throttles, revocations, users};
+use super::status::revocation_of;
+use super::users::{User, recorded_login};
+use super::{Bind, Connection, Error};
 
 /// What is known when somebody presents a name.
 pub struct Presented {
@@ -61,17 +63,57 @@ pub async fn look_up(
     Ok(Presented { user, known_since, blocked })
 }
 
-/// Writes a login: its grant, its event, and the end of the counter of its pair.
+/// Writes a login: that the user logged in, the grant, the event. Answers `false` where the user is not as it was when the
+/// password was checked ([`users::record_login`](super::users::record_login)); the transaction is to be undone then.
 pub async fn insert(
     connection: &mut Connection,
+    user: &User,
     grant: &Grant,
     event: &AuditEvent,
-    pair: Option<&[u8]>,
-) -> Result<(), Error> {
-    let grant = diesel::insert_into(grants::table).values(grant.clone()).prepared();
+) -> Result<bool, Error> {
+    let login = recorded_login!(user, grant.created_at);
+    let added = diesel::insert_into(grants::table).values(grant.clone()).prepared();
     let event = diesel::insert_into(audit_events::table).values(event.clone()).prepared();
-    let counter = pair.map(|key| diesel::delete(login_throttles::table.find(key)));
-    match connection {
+    let recorded = match connection {
+        Connection::Postgres(object) => {
+            let shared: &diesel_async::AsyncPgConnection = object;
+            let (mut first, mut second, mut third) = (shared, shared, shared);
+            let sent = (login.execute(&mut first), added.execute(&mut second), event.execute(&mut third));
+            let (recorded, added, event) = join3(sent.0, sent.1, sent.2).await;
+            // That the user is gone is told by the grant; the others then only fail with it.
+            added?;
+            event?;
+            recorded?
+        }
+        Connection::Sqlite(object) => {
+            let recorded = login.execute(&mut **object).await?;
+            added.execute(&mut **object).await?;
+            event.execute(&mut **object).await?;
+            recorded
+        }
+    };
+    Ok(recorded == 1)
+}
+
+/// What is found once a grant is there, and its user's row locked.
+pub struct Aftermath {
+    /// Whether its place in the status lists was revoked before it came: a revocation that comes later finds it.
+    pub is_revoked: bool,
+    /// The grants that are one too many and were marked as revoked, each with where it has its bit: list and index.
+    pub evicted: Vec<(Uuid, i64, i64)>,
+}
+
+/// Ends what a login that was [inserted](insert) ends: the oldest grants of its user and client beyond `limit`, and, where
+/// one is named, the counter of its pair. Of that counter only now: the row of the user is locked before it.
+pub async fn follow_up(
+    connection: &mut Connection,
+    (grant, limit): (&Grant, i64),
+    counter: Option<&[u8]>,
+) -> Result<Aftermath, Error> {
+    let revocation = revocation_of!(grant.status_list_id, grant.status_index).limit(1);
+    let evicted = eviction!(grant, limit);
+    let counter = counter.map(|key| diesel::delete(login_throttles::table.find(key)));
+    let (revocation, evicted) = match connection {
         Connection::Postgres(object) => {
             let shared: &diesel_async::AsyncPgConnection = object;
             let (mut first, mut second, mut third) = (shared, shared, shared);
@@ -81,17 +123,20 @@ pub async fn insert(
                     None => Ok(0),
                 }
             };
-            try_join3(grant.execute(&mut first), event.execute(&mut second), counter).await?;
+            let sent = (revocation.load::<DateTime<Utc>>(&mut first), evicted.get_results(&mut second));
+            let (revocation, evicted, _) = try_join3(sent.0, sent.1, counter).await?;
+            (revocation, evicted)
         }
         Connection::Sqlite(object) => {
-            grant.execute(&mut **object).await?;
-            event.execute(&mut **object).await?;
+            let revocation = revocation.load::<DateTime<Utc>>(&mut **object).await?;
+            let evicted = evicted.get_results(&mut **object).await?;
             if let Some(counter) = counter {
                 counter.execute(&mut **object).await?;
             }
+            (revocation, evicted)
         }
-    }
-    Ok(())
+    };
+    Ok(Aftermath { is_revoked: !revocation.is_empty(), evicted })
 }
 
 /// Begins the counter of a pair anew.

@@ -194,13 +194,20 @@ pub async fn newest_revision(connection: &mut Connection) -> Result<i64, Error> 
     Ok(on!(connection, c => newest.get_result::<Option<i64>>(c))?.unwrap_or_default())
 }
 
+/// The query of [`revoked_at`].
+macro_rules! revocation_of {
+    ($list:expr, $index:expr) => {
+        revocations::table
+            .filter(revocations::status_list_id.eq($list))
+            .filter(revocations::first_index.le($index))
+            .filter(revocations::last_index.ge($index))
+            .order(revocations::revoked_at)
+            .select(revocations::revoked_at)
+    };
+}
+pub(super) use revocation_of;
+
 /// When the index was revoked, if it was.
 pub async fn revoked_at(connection: &mut Connection, list: i64, index: i64) -> Result<Option<DateTime<Utc>>, Error> {
-    let query = revocations::table
-        .filter(revocations::status_list_id.eq(list))
-        .filter(revocations::first_index.le(index))
-        .filter(revocations::last_index.ge(index))
-        .order(revocations::revoked_at)
-        .select(revocations::revoked_at);
-    Ok(on!(connection, c => query.first(c)).optional()?)
+    Ok(on!(connection, c => revocation_of!(list, index).first(c)).optional()?)
 }

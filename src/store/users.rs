@@ -92,17 +92,24 @@ pub async fn count(connection: &mut Connection) -> Result<i64, Error> {
     Ok(on!(connection, c => users::table.count().get_result(c))?)
 }
 
+/// The statement of [`record_login`].
+macro_rules! recorded_login {
+    ($user:expr, $now:expr) => {{
+        let unchanged = users::table
+            .filter(users::id.eq(Bind($user.id)))
+            .filter(users::password_version.eq($user.password_version))
+            .filter(users::disabled_at.is_null())
+            .filter(users::password_grant_disabled_at.is_null());
+        diesel::update(unchanged).set(users::last_login_at.eq(Bind($now))).prepared()
+    }};
+}
+pub(super) use recorded_login;
+
 /// Records a login, provided that the user is still the one whose password was checked: not disabled, and with the same
 /// password. It locks the row, so that a password change running at the same time either comes first, and this answers
 /// `false`, or comes later and sees the grant that this login makes in the same transaction.
 pub async fn record_login(connection: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<bool, Error> {
-    let unchanged = users::table
-        .filter(users::id.eq(Bind(user.id)))
-        .filter(users::password_version.eq(user.password_version))
-        .filter(users::disabled_at.is_null())
-        .filter(users::password_grant_disabled_at.is_null());
-    let login = diesel::update(unchanged).set(users::last_login_at.eq(Bind(now))).prepared();
-    Ok(on!(connection, c => login.execute(c))? == 1)
+    Ok(on!(connection, c => recorded_login!(user, now).execute(c))? == 1)
 }
 
 /// Replaces an outdated hash of the same password, unless the password was changed meanwhile.

@@ -18,6 +18,7 @@ mod client_authentication;
 mod client_credentials;
 mod clock_skew;
 mod cluster;
+mod connections;
 mod crash;
 mod database_copy;
 mod database_hosts;

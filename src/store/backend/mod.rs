@@ -5,6 +5,7 @@
 
 mod connecting;
 mod locks;
+mod near;
 mod notices;
 pub(in crate::store) mod pooler;
 mod postgres;
@@ -26,11 +27,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::{DateTime, Utc};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
+use diesel_async::{AsyncConnection, TransactionManager};
 
 use super::Error;
 use crate::spans;
 pub use locks::Exclusive;
+pub use near::Lent;
+use near::Near;
 pub use notices::Notices;
 pub(in crate::store) use pooler::surrounded;
 pub(in crate::store) use prepared::Prepare;
@@ -74,7 +77,7 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Pools {
-    Postgres(Pool<AsyncPgConnection>),
+    Postgres(Near),
     /// SQLite has one writer at a time; queueing for it here is fair, where its own busy handler sleeps and polls.
     Sqlite {
         readers: Pool<SqliteConnection>,
@@ -83,12 +86,8 @@ enum Pools {
 }
 
 /// A connection from the pool. It goes back by itself.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack of one request; a box would cost each an allocation"
-)]
 pub enum Connection {
-    Postgres(Object<AsyncPgConnection>),
+    Postgres(Lent),
     Sqlite(Object<SqliteConnection>),
 }
 
@@ -115,9 +114,9 @@ impl Store {
     /// When the URL cannot be understood or its certificate authorities cannot be read.
     pub fn open(database: Database, size: usize) -> Result<Self, Error> {
         let pools = match &database {
-            Database::Postgres(url) => Pools::Postgres(postgres::pool(url, size)?),
+            Database::Postgres(url) => Pools::Postgres(Near::new(Target::parse(url)?, size)),
             Database::Sqlite(path) => {
-                Pools::Sqlite { readers: sqlite::pool(path, size)?, writer: sqlite::pool(path, 1)? }
+                Pools::Sqlite { readers: sqlite::readers(path, size)?, writer: sqlite::writer(path)? }
             }
         };
         Ok(Self { pools, database, checkouts: Arc::default(), queue: Queue::of(64 * size) })
@@ -142,7 +141,7 @@ impl Store {
     pub async fn reading(&self) -> Result<Connection, Error> {
         self.checkouts.fetch_add(1, Ordering::Relaxed);
         match &self.pools {
-            Pools::Postgres(pool) => Ok(Connection::Postgres(self.queue.get(pool).await?)),
+            Pools::Postgres(pool) => Ok(Connection::Postgres(pool.get(self.queue.most()).await?)),
             Pools::Sqlite { readers, .. } => Ok(Connection::Sqlite(self.queue.get(readers).await?)),
         }
     }
@@ -229,7 +228,7 @@ impl Store {
     /// Throws away idle connections, so that the next ones are new.
     pub fn forget_idle_connections(&self) {
         match &self.pools {
-            Pools::Postgres(pool) => drop(pool.retain(|_, _| false)),
+            Pools::Postgres(pool) => pool.forget_idle(),
             Pools::Sqlite { readers, writer } => {
                 drop(readers.retain(|_, _| false));
                 drop(writer.retain(|_, _| false));

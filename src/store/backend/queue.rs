@@ -16,6 +16,10 @@ impl Queue {
         Self { most }
     }
 
+    pub fn most(self) -> usize {
+        self.most
+    }
+
     pub async fn get<M: Manager<Error: std::fmt::Display>>(self, pool: &Pool<M>) -> Result<Object<M>, Error> {
         let waiting = waiting(pool.status());
         // `None`: there is one to be had.

@@ -12,7 +12,7 @@ use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, TargetSessionAttrs
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Error;
-use super::postgres::WAIT;
+use super::near::WAIT;
 
 /// How long one of several hosts may take to give a connection, unless the URL says (`connect_timeout`).
 const ONE_OF_SEVERAL: Duration = Duration::from_secs(2);

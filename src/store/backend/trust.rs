@@ -14,9 +14,9 @@ use diesel::result::{DatabaseErrorKind, Error};
 pub struct Trust(Arc<Mutex<Option<Instant>>>);
 
 impl Trust {
-    /// Whether a connection that was opened then may be used again.
-    pub fn holds_for(&self, opened: Instant) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|lost| opened > lost)
+    /// When a server was last found lost: what was opened until then is not to be used again.
+    pub fn lost(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lose(&self) {
@@ -104,8 +104,8 @@ mod tests {
             let trust = Trust::default();
             let before = Instant::now();
             tell(&trust, kind, message);
-            assert_eq!(trust.holds_for(before), !lost, "{message}");
-            assert!(trust.holds_for(Instant::now() + std::time::Duration::from_millis(1)), "{message}");
+            assert_eq!(trust.lost() >= Some(before), lost, "{message}");
+            assert!(trust.lost() <= Some(Instant::now()), "{message}");
         }
     }
 }

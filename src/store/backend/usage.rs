@@ -26,7 +26,7 @@ impl Store {
             waiting: status.waiting,
         };
         match &self.pools {
-            Pools::Postgres(pool) => vec![usage("postgresql", pool.status())],
+            Pools::Postgres(pool) => vec![pool.usage()],
             Pools::Sqlite { readers, writer } => {
                 vec![usage("readers", readers.status()), usage("writer", writer.status())]
             }
