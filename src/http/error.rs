@@ -126,8 +126,8 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let Answer(status, error, description, retry_after) = self.answer();
-        if matches!(self, Self::Refused(_)) {
-            // Said by `limits`, for many at once.
+        if matches!(self, Self::Refused(_) | Self::OAuth(oauth::Error::Busy(_))) {
+            // Said by who refuses, `limits` or the hashing threads, for many at once.
         } else if status.is_server_error() {
             tracing::error!(reason = %self, status = status.as_u16(), "request failed");
         } else {

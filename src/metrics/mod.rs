@@ -7,6 +7,7 @@ mod counter;
 mod histogram;
 mod load;
 mod requests;
+mod seldom;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use counter::{Counter, CounterTable, Moment};
 pub use histogram::{Bounds, Histogram, LATENCIES, Reading};
 pub use load::{Load, Loads};
 pub use requests::{Durations, Requests};
+pub use seldom::Seldom;
 
 /// What stands in a label for everything that is not listed: what a client sent is never a label's value.
 pub const OTHER: &str = "other";

@@ -83,8 +83,11 @@ impl Provider {
 
     /// Authenticates a caller that may introspect. Public clients may not (RFC 7662 §2.1 asks for authentication).
     async fn introspecting(&self, presented: &PresentedCredentials) -> Result<Caller, Error> {
-        let server = self.directory.resource_server(&presented.identifier).await?;
-        if let Some(server) = server {
+        // A name is a client's or a resource server's, never both: who is known as the one is not looked for as the other.
+        let name = &presented.identifier;
+        if self.directory.remembered_client(name).is_none()
+            && let Some(server) = self.directory.resource_server(name).await?
+        {
             return self.authenticate_resource_server(presented, &server);
         }
         let client = self.authenticate(presented).await?;

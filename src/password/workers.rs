@@ -65,7 +65,13 @@ impl Workers {
     pub fn admit(&self) -> Result<Place, Error> {
         let place = Arc::clone(&self.places).try_acquire_owned().map(Place);
         place.map_err(|_| {
-            self.observed.turned_away.count();
+            self.observed.turned_away.count(|count| {
+                tracing::warn!(
+                    count,
+                    queue = self.limits().1,
+                    "answered busy: every place before the hashing threads is taken"
+                );
+            });
             Error::Busy
         })
     }
@@ -104,19 +110,21 @@ impl Workers {
         let turn = async {
             tokio::select! {
                 biased;
-                () = gone => Err(&self.observed.left),
-                turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned()) => {
-                    turn.map_err(|_| &self.observed.timed_out)
+                () = gone => {
+                    self.observed.left.count();
+                    Err(Error::Busy)
                 }
+                turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned()) => turn.map_err(|_| {
+                    self.observed.timed_out.count(|count| {
+                        tracing::warn!(count, deadline = ?self.deadline, "answered busy: no hashing thread was free in time");
+                    });
+                    Error::Busy
+                }),
             }
         };
         let turn = spans::within("password wait", turn).await;
         self.observed.waits.observe(began.elapsed());
-        let turn = turn.map_err(|counter| {
-            counter.count();
-            Error::Busy
-        })?;
-        let turn = turn.expect("the semaphore is never closed");
+        let turn = turn?.expect("the semaphore is never closed");
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |arena| {
             // Owned by the job, so that they come back when it ends, however it ends, and before the caller knows.

@@ -53,6 +53,21 @@ on_both! {
         assert_eq!(app.introspect_as_client(second.refresh()).await["active"], true);
     }
 
+    async fn an_introspection_is_one_statement_whoever_asks(app) {
+        let tokens = app.log_in().await;
+        let own = app.token(&[("grant_type", "client_credentials")]).await.tokens();
+        let all = async || {
+            for token in [&tokens.access_token, &own.access_token] {
+                assert_eq!(app.introspect(token).await["active"], true);
+                assert_eq!(app.introspect_as_client(token).await["active"], true);
+            }
+        };
+        all().await;
+        let before = app.provider.store.checkouts();
+        all().await;
+        assert_eq!(app.provider.store.checkouts(), before + 4);
+    }
+
     async fn a_wrong_hint_still_finds(app) {
         let tokens = app.log_in().await;
         let form = [("token", tokens.access_token.as_str()), ("token_type_hint", "refresh_token")];

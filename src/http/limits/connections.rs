@@ -17,7 +17,7 @@ use std::time::Instant;
 use futures_util::task::AtomicWaker;
 
 use super::block::Block;
-use super::seldom::Seldom;
+use crate::metrics::Seldom;
 
 /// So many are looked at for one that may go: enough to find a quiet one, and no more than a moment under the lock.
 const LOOKED_AT: usize = 64;

@@ -6,7 +6,6 @@
 mod block;
 mod connections;
 mod rates;
-mod seldom;
 mod socket;
 
 use std::fmt;
@@ -22,11 +21,11 @@ use super::server::Limits;
 use block::Block;
 pub use connections::{Connections, InService, Seat};
 use rates::Rates;
-use seldom::Seldom;
 pub use socket::Socket;
 
 use crate::config::{Config, Rate};
 use crate::metrics::Load;
+use crate::metrics::Seldom;
 
 /// The bounds of one listener.
 #[derive(Clone, Debug)]

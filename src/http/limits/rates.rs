@@ -11,8 +11,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::block::Block;
-use super::seldom::Seldom;
 use crate::config::Rate;
+use crate::metrics::Seldom;
 
 /// So many addresses are remembered at most, about 100 bytes each. Those that come beyond are not limited: all of them
 /// together are, by what is in flight.

@@ -55,6 +55,12 @@ impl Target {
             }
         }
         let text = refusals.join("; ");
+        // What was the primary and is none any more: those who are connected to it need not find out one by one.
+        if text.contains("does not allow writes")
+            && let Some(trust) = trust
+        {
+            trust.lose();
+        }
         Err(if hopeless { ConnectionError::InvalidConnectionUrl(text) } else { ConnectionError::BadConnection(text) })
     }
 

@@ -1,11 +1,11 @@
 //! The pool of PostgreSQL, whose connections stay near those who use them.
 //!
 //! A connection's socket is read and written by a task of the thread that opened it. Used from another thread, each statement
-//! wakes two threads more, which costs a quarter of a refresh and a third of an introspection. So a thread is lent its own
-//! connections first, then another's that lies idle, and opens one where none does. Where all are lent and there may be no
+//! wakes two threads more, which costs a quarter of a refresh and a third of an introspection. So a thread has one of its own
+//! as long as there may be more; is lent its own first, then another's that lies idle; and opens one where none does. Where all are lent and there may be no
 //! more, one that comes back goes to who waits on its own thread, unless somebody has waited for long.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -50,6 +50,8 @@ struct Shelf {
     idle: VecDeque<Box<Opened>>,
     /// Those that are open, and those that are being opened.
     open: usize,
+    /// For each thread something that all of its connections hold.
+    homes: HashMap<ThreadId, Arc<()>>,
     queue: VecDeque<Waiting>,
 }
 
@@ -57,6 +59,7 @@ struct Opened {
     connection: AsyncPgConnection,
     at: Instant,
     home: ThreadId,
+    _of_home: Arc<()>,
     strangers: u32,
 }
 
@@ -141,14 +144,12 @@ impl Pool {
         let mut shelf = self.shelf();
         loop {
             let own = shelf.idle.iter().rposition(|opened| opened.home == here);
-            // Of others the one that has lain longest: its own thread does without it.
-            let Some(mut opened) = shelf.idle.remove(own.unwrap_or_default()) else {
-                if shelf.open == self.most {
-                    break;
-                }
+            if own.is_none() && shelf.open < self.most && (shelf.idle.is_empty() || !shelf.is_home(here)) {
                 shelf.open += 1;
                 return Ok(Asked::Had(Turn::Room(Room(Some(Arc::clone(self))))));
-            };
+            }
+            // Of others the one that has lain longest: its own thread does without it.
+            let Some(mut opened) = shelf.idle.remove(own.unwrap_or_default()) else { break };
             if opened.connection.is_broken() {
                 shelf.open -= 1;
                 useless.push(opened);
@@ -172,13 +173,29 @@ impl Pool {
 
     async fn open(self: &Arc<Self>, here: ThreadId, mut room: Room) -> Result<Lent, Error> {
         let opening = self.target.clone().connect(Some(self.trust.clone()));
-        let connection = timeout(self.patience, opening).await;
-        let connection =
-            connection.map_err(|_| Error::Unavailable("the database does not answer in time".to_owned()))?;
-        let connection = connection.map_err(|error| Error::Unavailable(error.to_string()))?;
+        let opening = timeout(self.patience, opening).await;
+        let connection = opening.map_or_else(
+            |_| Err("the database does not answer in time".to_owned()),
+            |opened| opened.map_err(|error| error.to_string()),
+        );
+        let connection = connection.map_err(|why| {
+            // It may be that the servers take no writes any more, and say so to who comes anew.
+            drop(self.swept(self.trust.lost()));
+            Error::Unavailable(why)
+        })?;
         room.0 = None;
-        let opened = Opened { connection, at: Instant::now(), home: here, strangers: 0 };
+        let of_home = Arc::clone(self.shelf().homes.entry(here).or_default());
+        let opened = Opened { connection, at: Instant::now(), home: here, _of_home: of_home, strangers: 0 };
         Ok(Lent::of(self, Box::new(opened), here))
+    }
+
+    /// Takes out what leads to a server that was lost: all of it at once, for one that nobody is lent stays connected.
+    fn swept(&self, lost: Option<Instant>) -> VecDeque<Box<Opened>> {
+        let mut shelf = self.shelf();
+        let (swept, kept) = shelf.idle.drain(..).partition(|opened| Some(opened.at) <= lost);
+        shelf.idle = kept;
+        shelf.open -= swept.len();
+        swept
     }
 
     /// Takes a connection back: for who waits, or for later.
@@ -209,12 +226,9 @@ impl Pool {
 }
 
 impl Shelf {
-    /// Takes out what leads to a server that was lost: all of it at once, for one that nobody is lent stays connected.
-    fn sweep(&mut self, lost: Option<Instant>) -> VecDeque<Box<Opened>> {
-        let (swept, kept): (VecDeque<_>, VecDeque<_>) = self.idle.drain(..).partition(|opened| Some(opened.at) <= lost);
-        self.open -= swept.len();
-        self.idle = kept;
-        swept
+    /// Whether the thread has a connection of its own, lent or not.
+    fn is_home(&self, thread: ThreadId) -> bool {
+        self.homes.get(&thread).is_some_and(|home| Arc::strong_count(home) > 1)
     }
 
     /// One that was lent to a stranger is for the next stranger, too, so that it moves in the end.
@@ -266,8 +280,7 @@ impl Drop for Lent {
         let is_usable = !opened.connection.is_broken() && Some(opened.at) > lost;
         if thread::panicking() || !is_usable {
             // It may be the one that heard of it.
-            let swept = self.pool.shelf().sweep(lost);
-            drop((opened, swept));
+            drop((opened, self.pool.swept(lost)));
             Arc::clone(&self.pool).give_room();
         } else {
             self.pool.take_back(opened);

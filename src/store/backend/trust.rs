@@ -19,7 +19,7 @@ impl Trust {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lose(&self) {
+    pub fn lose(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 }

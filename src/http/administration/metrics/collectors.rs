@@ -151,8 +151,9 @@ fn password_hashing(snapshot: &Snapshot, encoder: &mut Encoder<'_>) -> Result {
         encoder.gauges((name, help), [([], value as u64)])?;
     }
     let observed = passwords.observed();
-    let refused = [("full", &observed.turned_away), ("timeout", &observed.timed_out), ("gone", &observed.left)];
-    let refused = refused.map(|(reason, counter)| ([("reason", reason)], counter.get()));
+    let (full, timeout) = (observed.turned_away.total(), observed.timed_out.total());
+    let refused = [("full", full), ("timeout", timeout), ("gone", observed.left.get())];
+    let refused = refused.map(|(reason, count)| ([("reason", reason)], count));
     encoder.counters(("signet_password_queue_refused", "Logins that were not hashed, by reason."), refused)?;
     let name = ("signet_password_queue_wait_seconds", "How long logins waited for a thread.");
     encoder.histograms(name, [([], observed.waits.read())])
