@@ -250,6 +250,26 @@ fn a_connection_that_is_not_had_takes_no_room() {
 }
 
 #[test]
+fn a_server_that_takes_no_writes_from_who_comes_anew_is_left_by_all() {
+    let Some(cluster) = shared() else { return };
+    let database = cluster.empty_database();
+    let [first, second] = [Worker::start(), Worker::start()];
+    let store = opened(database.url(), 2);
+    let held = store.clone();
+    first.run(async move || {
+        let Connection::Postgres(mut connection) = held.reading().await.unwrap() else { panic!("PostgreSQL") };
+        let fence = "DO $$ BEGIN EXECUTE
+            format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$";
+        diesel::sql_query(fence).execute(&mut *connection).await.unwrap();
+    });
+    assert_eq!(usage(&store), (1, 1, 0));
+    let anew = store.clone();
+    let refused = second.run(async move || anew.reading().await.err());
+    assert!(matches!(&refused, Some(Error::Unavailable(why)) if why.contains("does not allow writes")), "{refused:?}");
+    assert_eq!(usage(&store), (0, 0, 0));
+}
+
+#[test]
 fn idle_connections_are_forgotten_and_those_in_use_come_back() {
     let Some(cluster) = shared() else { return };
     let database = cluster.empty_database();
