@@ -1,9 +1,9 @@
 //! The pool of PostgreSQL, whose connections stay near those who use them.
 //!
 //! A connection's socket is read and written by a task of the thread that opened it. Used from another thread, each statement
-//! wakes two threads more, which costs a quarter of a refresh and a third of an introspection. So a thread has one of its own
-//! as long as there may be more; is lent its own first, then another's that lies idle; and opens one where none does. Where all are lent and there may be no
-//! more, one that comes back goes to who waits on its own thread, unless somebody has waited for long.
+//! wakes two threads more. So a thread has one of its own as long as there may be more; is lent its own first, then another's
+//! that lies idle; and opens one where none does. Where all are lent and there may be no more, one that comes back goes to
+//! who waits on its own thread, unless somebody has waited for long.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::{Deref, DerefMut};
