@@ -83,9 +83,11 @@ impl Provider {
 
     /// Authenticates a caller that may introspect. Public clients may not (RFC 7662 §2.1 asks for authentication).
     async fn introspecting(&self, presented: &PresentedCredentials) -> Result<Caller, Error> {
-        // A name is a client's or a resource server's, never both: who is known as the one is not looked for as the other.
-        let name = &presented.identifier;
-        if self.directory.remembered_client(name).is_none()
+        // A name is a client's or a resource server's, never both: a client that is known and proves it is not looked for as the
+        // other. Whoever proves nothing costs the same looks into the database, whatever name it is.
+        let (name, now) = (&presented.identifier, self.clock.now());
+        let proves = |secret| self.directory.remembered_client(name).is_some_and(|known| known.has_secret(secret, now));
+        if !presented.secret().is_some_and(proves)
             && let Some(server) = self.directory.resource_server(name).await?
         {
             return self.authenticate_resource_server(presented, &server);
