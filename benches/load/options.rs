@@ -36,7 +36,7 @@ pub struct Options {
     #[arg(long)]
     flood_only: bool,
     /// The flood of logins only, with half of the processors for signet alone: database and generator have the others
-    #[arg(long, conflicts_with_all = ["scenario"])]
+    #[arg(long, conflicts_with = "scenario")]
     pub apart: bool,
     /// Slow clients, beside honest requests, after all else; 0 for none
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(0..=20_000))]

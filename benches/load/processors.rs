@@ -3,6 +3,7 @@
 //! A machine that serves logins seldom has the database and all its clients on it. Where they share the processors, a figure
 //! tells of all of them; apart, of signet.
 
+use std::io;
 use std::sync::OnceLock;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -15,7 +16,7 @@ static OF_SIGNET: OnceLock<Vec<usize>> = OnceLock::new();
 /// Gives signet, started from now on, the second half of the processors, and leaves the first to this process and all else
 /// that it starts: the database and the generator.
 pub fn divide() -> Result<(), Failure> {
-    let all = sched_getaffinity(None).map_err(|error| Failure::io("asking for the processors")(error.into()))?;
+    let all = sched_getaffinity(None).map_err(io::Error::from).map_err(Failure::io("asking for the processors"))?;
     let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|number| all.is_set(*number)).collect();
     let (rest, signet) = all.split_at(all.len() / 2);
     if rest.is_empty() {
@@ -46,5 +47,5 @@ fn stay_on(numbers: &[usize]) -> Result<(), Failure> {
     for number in numbers {
         set.set(*number);
     }
-    sched_setaffinity(None, &set).map_err(|error| Failure::io("choosing processors")(error.into()))
+    sched_setaffinity(None, &set).map_err(io::Error::from).map_err(Failure::io("choosing processors"))
 }

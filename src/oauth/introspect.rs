@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::access_token::Standing;
-use super::client_authentication::PresentedCredentials;
+use super::client_authentication::{AuthenticatedClient, PresentedCredentials};
 use super::error::ClientRefusal;
 use super::{Error, Provider};
 use crate::protocol::form::Form;
@@ -85,14 +85,16 @@ impl Provider {
     async fn introspecting(&self, presented: &PresentedCredentials) -> Result<Caller, Error> {
         // A name is a client's or a resource server's, never both: a client that is known and proves it is not looked for as the
         // other. Whoever proves nothing costs the same looks into the database, whatever name it is.
-        let (name, now) = (&presented.identifier, self.clock.now());
-        let proves = |secret| self.directory.remembered_client(name).is_some_and(|known| known.has_secret(secret, now));
-        if !presented.secret().is_some_and(proves)
-            && let Some(server) = self.directory.resource_server(name).await?
-        {
-            return self.authenticate_resource_server(presented, &server);
-        }
-        let client = self.authenticate(presented).await?;
+        let known = self.authenticate_from_memory(presented).filter(AuthenticatedClient::is_confidential);
+        let client = match known {
+            Some(client) => client,
+            None => {
+                if let Some(server) = self.directory.resource_server(&presented.identifier).await? {
+                    return self.authenticate_resource_server(presented, &server);
+                }
+                self.authenticate(presented).await?
+            }
+        };
         if !client.is_confidential() {
             return Err(Error::InvalidClient(ClientRefusal::Public));
         }

@@ -11,10 +11,17 @@ use signet::store::{Connection, Database, Error, Store};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::support::app::block_on;
-use crate::support::cluster::shared;
+use crate::support::cluster::{self, shared};
 
 fn opened(url: &str, size: usize) -> Store {
     Store::open(Database::Postgres(url.to_owned()), size).unwrap()
+}
+
+/// So many connections to a database of their own, which ends with what it comes with; `None` where there is no PostgreSQL.
+fn pool(size: usize) -> Option<(cluster::Database, Store)> {
+    let database = shared()?.empty_database();
+    let store = opened(database.url(), size);
+    Some((database, store))
 }
 
 /// The server's process behind a connection, which tells one connection from another.
@@ -68,10 +75,8 @@ impl Worker {
 
 #[test]
 fn a_thread_is_lent_its_own_connections_and_anothers_where_it_needs_more() {
-    let Some(cluster) = shared() else { return };
-    let database = cluster.empty_database();
+    let Some((_database, store)) = pool(3) else { return };
     let workers = [Worker::start(), Worker::start()];
-    let store = opened(database.url(), 3);
     let lent = |worker: &Worker| {
         let store = store.clone();
         worker.run(async move || any(&store).await)
@@ -92,10 +97,8 @@ fn a_thread_is_lent_its_own_connections_and_anothers_where_it_needs_more() {
 
 #[test]
 fn a_thread_without_connections_gets_one_of_its_own_when_it_has_borrowed_for_long() {
-    let Some(cluster) = shared() else { return };
-    let database = cluster.empty_database();
+    let Some((_database, store)) = pool(2) else { return };
     let [owner, borrower] = [Worker::start(), Worker::start()];
-    let store = opened(database.url(), 2);
     let lent = |worker: &Worker, times: usize| {
         let store = store.clone();
         worker.run(async move || {
@@ -124,9 +127,7 @@ fn a_thread_without_connections_gets_one_of_its_own_when_it_has_borrowed_for_lon
 
 #[test]
 fn there_are_never_more_than_there_may_be_and_all_who_wait_get_one() {
-    let Some(cluster) = shared() else { return };
-    let database = cluster.empty_database();
-    let store = opened(database.url(), 3);
+    let Some((_database, store)) = pool(3) else { return };
     let workers: Vec<_> = (0..4).map(|_| Worker::start()).collect();
     let begin = |worker: &Worker| {
         let store = store.clone();
@@ -156,10 +157,8 @@ fn there_are_never_more_than_there_may_be_and_all_who_wait_get_one() {
 
 #[test]
 fn who_gives_up_waiting_takes_nothing_along() {
-    let Some(cluster) = shared() else { return };
-    let database = cluster.empty_database();
+    let Some((_database, store)) = pool(1) else { return };
     block_on(async {
-        let store = opened(database.url(), 1);
         let mut held = store.reading().await.unwrap();
         let first = process(&mut held).await;
         let mut waiting = Box::pin(store.reading());
@@ -181,10 +180,9 @@ fn who_gives_up_waiting_takes_nothing_along() {
 
 #[test]
 fn as_many_wait_as_may_and_the_next_is_told_at_once() {
-    let Some(cluster) = shared() else { return };
-    let database = cluster.empty_database();
+    let Some((_database, store)) = pool(1) else { return };
     block_on(async {
-        let store = opened(database.url(), 1).with_queue(2);
+        let store = store.with_queue(2);
         let held = store.reading().await.unwrap();
         let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(store.reading())).collect();
         for one in &mut waiting {
@@ -208,10 +206,8 @@ fn as_many_wait_as_may_and_the_next_is_told_at_once() {
 
 #[test]
 fn a_connection_that_is_left_in_a_transaction_is_closed_and_its_room_goes_to_who_waits() {
-    let Some(cluster) = shared() else { return };
-    let database = cluster.empty_database();
+    let Some((_database, store)) = pool(1) else { return };
     block_on(async {
-        let store = opened(database.url(), 1);
         let before = any(&store).await;
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let mut left = Box::pin(store.transaction(async |_: &mut Connection| -> Result<(), Error> {
@@ -251,10 +247,8 @@ fn a_connection_that_is_not_had_takes_no_room() {
 
 #[test]
 fn a_server_that_takes_no_writes_from_who_comes_anew_is_left_by_all() {
-    let Some(cluster) = shared() else { return };
-    let database = cluster.empty_database();
+    let Some((_database, store)) = pool(2) else { return };
     let [first, second] = [Worker::start(), Worker::start()];
-    let store = opened(database.url(), 2);
     let held = store.clone();
     first.run(async move || {
         let Connection::Postgres(mut connection) = held.reading().await.unwrap() else { panic!("PostgreSQL") };
@@ -271,10 +265,8 @@ fn a_server_that_takes_no_writes_from_who_comes_anew_is_left_by_all() {
 
 #[test]
 fn idle_connections_are_forgotten_and_those_in_use_come_back() {
-    let Some(cluster) = shared() else { return };
-    let database = cluster.empty_database();
+    let Some((_database, store)) = pool(2) else { return };
     block_on(async {
-        let store = opened(database.url(), 2);
         let (mut held, idle) = (store.reading().await.unwrap(), store.reading().await.unwrap());
         let kept = process(&mut held).await;
         drop(idle);

@@ -24,8 +24,7 @@ use rates::Rates;
 pub use socket::Socket;
 
 use crate::config::{Config, Rate};
-use crate::metrics::Load;
-use crate::metrics::Seldom;
+use crate::metrics::{Load, Seldom};
 
 /// The bounds of one listener.
 #[derive(Clone, Debug)]

@@ -55,11 +55,8 @@ impl Target {
             }
         }
         let text = refusals.join("; ");
-        // What was the primary and is none any more: those who are connected to it need not find out one by one.
-        if text.contains("does not allow writes")
-            && let Some(trust) = trust
-        {
-            trust.lose();
+        if let Some(trust) = trust {
+            trust.hear(&text);
         }
         Err(if hopeless { ConnectionError::InvalidConnectionUrl(text) } else { ConnectionError::BadConnection(text) })
     }

@@ -141,7 +141,7 @@ impl Store {
     pub async fn reading(&self) -> Result<Connection, Error> {
         self.checkouts.fetch_add(1, Ordering::Relaxed);
         match &self.pools {
-            Pools::Postgres(pool) => Ok(Connection::Postgres(pool.get(self.queue.most()).await?)),
+            Pools::Postgres(pool) => Ok(Connection::Postgres(pool.get(self.queue).await?)),
             Pools::Sqlite { readers, .. } => Ok(Connection::Sqlite(self.queue.get(readers).await?)),
         }
     }

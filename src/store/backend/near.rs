@@ -16,6 +16,7 @@ use diesel_async::pooled_connection::PoolableConnection as _;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::queue::Queue;
 use super::target::Target;
 use super::trust::Trust;
 use super::usage::PoolUsage;
@@ -98,11 +99,11 @@ impl Near {
         Self(Arc::new(Pool { target, patience, trust: Trust::default(), most, shelf: Mutex::default() }))
     }
 
-    /// A connection, unless `queue` wait for one already.
+    /// A connection, unless as many wait for one already as `queue` lets in.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where none can be opened, or none comes back in time.
-    pub async fn get(&self, queue: usize) -> Result<Lent, Error> {
+    pub async fn get(&self, queue: Queue) -> Result<Lent, Error> {
         let here = thread::current().id();
         let turn = match self.0.ask(here, queue)? {
             Asked::Had(turn) => turn,
@@ -138,15 +139,16 @@ impl Pool {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(self: &Arc<Self>, here: ThreadId, queue: usize) -> Result<Asked, Error> {
+    fn ask(self: &Arc<Self>, here: ThreadId, queue: Queue) -> Result<Asked, Error> {
         // Closed when the lock is free again.
         let mut useless = Vec::new();
+        let room = || Ok(Asked::Had(Turn::Room(Room(Some(Arc::clone(self))))));
         let mut shelf = self.shelf();
         loop {
             let own = shelf.idle.iter().rposition(|opened| opened.home == here);
             if own.is_none() && shelf.open < self.most && (shelf.idle.is_empty() || !shelf.is_home(here)) {
                 shelf.open += 1;
-                return Ok(Asked::Had(Turn::Room(Room(Some(Arc::clone(self))))));
+                return room();
             }
             // Of others the one that has lain longest: its own thread does without it.
             let Some(mut opened) = shelf.idle.remove(own.unwrap_or_default()) else { break };
@@ -155,16 +157,14 @@ impl Pool {
                 useless.push(opened);
             } else if own.is_none() && opened.strangers >= STRANGERS {
                 useless.push(opened);
-                return Ok(Asked::Had(Turn::Room(Room(Some(Arc::clone(self))))));
+                return room();
             } else {
                 return Ok(Asked::Had(Turn::Lent(Lent::of(self, opened, here))));
             }
         }
-        if shelf.queue.len() >= queue {
+        if queue.admit(shelf.queue.len()).is_err() {
             shelf.queue.retain(|waiting| !waiting.turn.is_closed());
-        }
-        if shelf.queue.len() >= queue {
-            return Err(Error::Unavailable(format!("as many wait for a connection as may: {queue}")));
+            queue.admit(shelf.queue.len())?;
         }
         let (turn, told) = oneshot::channel();
         shelf.queue.push_back(Waiting { thread: here, since: Instant::now(), turn });

@@ -16,15 +16,16 @@ impl Queue {
         Self { most }
     }
 
-    pub fn most(self) -> usize {
-        self.most
+    /// Lets one more in where there are `waiting` already.
+    pub fn admit(self, waiting: usize) -> Result<(), Error> {
+        let full = || Error::Unavailable(format!("as many wait for a connection as may: {}", self.most));
+        (waiting < self.most).then_some(()).ok_or_else(full)
     }
 
     pub async fn get<M: Manager<Error: std::fmt::Display>>(self, pool: &Pool<M>) -> Result<Object<M>, Error> {
-        let waiting = waiting(pool.status());
         // `None`: there is one to be had.
-        if waiting.is_some_and(|waiting| waiting >= self.most) {
-            return Err(Error::Unavailable(format!("as many wait for a connection as may: {}", self.most)));
+        if let Some(waiting) = waiting(pool.status()) {
+            self.admit(waiting)?;
         }
         pool.get().await.map_err(|error| Error::Unavailable(error.to_string()))
     }

@@ -19,7 +19,15 @@ impl Trust {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn lose(&self) {
+    /// Why no connection could be had. What was the primary and is none any more says so to who comes anew: those who are
+    /// connected to it need not find out one by one.
+    pub fn hear(&self, refusal: &str) {
+        if refusal.contains("does not allow writes") {
+            self.lose();
+        }
+    }
+
+    fn lose(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 }
