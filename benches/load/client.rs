@@ -4,6 +4,7 @@
 //! it takes, the more is left to the server that shares the machine.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +20,8 @@ pub struct Connection {
 
 pub struct Answer<'a> {
     pub status: u16,
+    /// What `Retry-After` says, where it is there.
+    pub retry_after: Option<Duration>,
     pub body: &'a [u8],
 }
 
@@ -37,6 +40,7 @@ struct Head {
     status: u16,
     content_length: usize,
     closes: bool,
+    retry_after: Option<Duration>,
 }
 
 impl Connection {
@@ -68,7 +72,8 @@ impl Connection {
         if !head.closes {
             self.stream = Some(stream);
         }
-        Ok(Answer { status: head.status, body: &self.received[head.length..head.length + head.content_length] })
+        let body = &self.received[head.length..head.length + head.content_length];
+        Ok(Answer { status: head.status, retry_after: head.retry_after, body })
     }
 }
 
@@ -88,16 +93,18 @@ fn parse_head(received: &[u8]) -> Result<Option<Head>, ExchangeError> {
     let mut lines = head.split("\r\n");
     let status_line = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
     let status = status_line.and_then(|line| line.get(..3)?.parse().ok()).ok_or_else(unreadable)?;
-    let (mut content_length, mut closes) = (None, false);
+    let (mut content_length, mut closes, mut retry_after) = (None, false, None);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
             content_length = value.trim().parse().ok();
         } else if name.eq_ignore_ascii_case("connection") {
             closes = value.trim().eq_ignore_ascii_case("close");
+        } else if name.eq_ignore_ascii_case("retry-after") {
+            retry_after = value.trim().parse().ok().map(Duration::from_secs);
         }
     }
     let content_length = content_length.ok_or_else(unreadable)?;
-    Ok(Some(Head { length: end + 4, status, content_length, closes }))
+    Ok(Some(Head { length: end + 4, status, content_length, closes, retry_after }))
 }
 
 pub fn fetch(address: SocketAddr, path: &str) -> Vec<u8> {

@@ -18,8 +18,8 @@ use crate::histogram::Histogram;
 use crate::instance::Instance;
 use crate::processors;
 
-/// What `Retry-After` says when no worker is free.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Until the next attempt after an answer that does not say.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(2);
 /// From one refresh, or fetch of the key set, to the next.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -125,20 +125,20 @@ async fn log_in(
     let (mut tally, mut refused) = (Tally::default(), Histogram::new());
     while Instant::now() < end {
         let sent = Instant::now();
-        let status = connection.exchange(login.request()).await.map(|answer| answer.status);
+        let answer = connection.exchange(login.request()).await.map(|answer| (answer.status, answer.retry_after));
         let answered = Instant::now();
         let counts = answered >= begin && answered < end;
-        match status {
-            Ok(200) => tally.logins += u32::from(counts),
-            Ok(429 | 503) => {
+        match answer {
+            Ok((200, _)) => tally.logins += u32::from(counts),
+            Ok((429 | 503, Some(retry_after))) => {
                 if counts {
                     refused.record(answered - sent);
                 }
-                sleep(RETRY_AFTER).await;
+                sleep(retry_after).await;
             }
             other => {
                 tally.errors.push(format!("a login: {other:?}"));
-                sleep(RETRY_AFTER).await;
+                sleep(PAUSE_AFTER_ERROR).await;
             }
         }
     }

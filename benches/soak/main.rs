@@ -29,6 +29,7 @@ use crate::workload::Workload;
 mod balancer;
 mod caller;
 mod checker;
+#[expect(dead_code, reason = "the soak waits as long as it likes to")]
 #[path = "../load/client.rs"]
 mod client;
 #[expect(dead_code, reason = "the load benchmark fails in more ways")]

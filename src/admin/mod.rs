@@ -119,7 +119,7 @@ impl From<oauth::Error> for Error {
 impl From<password::Error> for Error {
     fn from(error: password::Error) -> Self {
         match error {
-            password::Error::Busy => Self::Busy,
+            password::Error::Busy { .. } => Self::Busy,
             password::Error::TooLong => Self::Password(password::Refusal::TooLong),
             password::Error::Breached => Self::Password(password::Refusal::Breached),
             ranges @ password::Error::Ranges(_) => Self::Refused(format!("the password was not set: {ranges}")),

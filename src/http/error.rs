@@ -56,7 +56,7 @@ impl Error {
                 let text = "the body did not arrive in time";
                 return Answer(StatusCode::REQUEST_TIMEOUT, Code::InvalidRequest, text, None);
             }
-            Self::Refused(Refusal::Load) => return busy(),
+            Self::Refused(Refusal::Load) => return busy(1),
             Self::Refused(Refusal::Rate(wait)) => {
                 let seconds = u32::try_from(wait.as_millis().max(1)).unwrap_or(u32::MAX).div_ceil(1000);
                 return Answer(
@@ -90,10 +90,9 @@ impl Error {
                 StatusCode::TOO_MANY_REQUESTS,
                 Code::TemporarilyUnavailable,
                 "Too many attempts. Try again later.",
-                // Whole seconds, and never before the block is over.
-                Some(u32::try_from(retry_after.num_milliseconds().max(1)).unwrap_or(u32::MAX).div_ceil(1000)),
+                Some(seconds(*retry_after)),
             ),
-            Refused::Busy(_) => busy(),
+            Refused::Busy { retry_after } => busy(seconds(*retry_after)),
             Refused::Unavailable(_) => Answer(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::TemporarilyUnavailable,
@@ -114,9 +113,14 @@ impl Error {
     }
 }
 
-fn busy() -> Answer {
+/// In whole seconds, and never too early.
+fn seconds(wait: chrono::Duration) -> u32 {
+    u32::try_from(wait.num_milliseconds().max(1)).unwrap_or(u32::MAX).div_ceil(1000)
+}
+
+fn busy(retry_after: u32) -> Answer {
     let text = "The server is busy. Try again in a moment.";
-    Answer(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, text, Some(1))
+    Answer(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, text, Some(retry_after))
 }
 
 impl ResponseError for Error {
@@ -126,7 +130,7 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let Answer(status, error, description, retry_after) = self.answer();
-        if matches!(self, Self::Refused(_) | Self::OAuth(oauth::Error::Busy(_))) {
+        if matches!(self, Self::Refused(_) | Self::OAuth(oauth::Error::Busy { .. })) {
             // Said by who refuses, `limits` or the hashing threads, for many at once.
         } else if status.is_server_error() {
             tracing::error!(reason = %self, status = status.as_u16(), "request failed");
@@ -176,7 +180,7 @@ mod tests {
             (Refused::UnsupportedGrantType, 400, "unsupported_grant_type", false),
             (Refused::InvalidScope("x"), 400, "invalid_scope", false),
             (Refused::InvalidTarget("x"), 400, "invalid_target", false),
-            (Refused::Busy("x"), 503, "temporarily_unavailable", true),
+            (Refused::Busy { retry_after: chrono::Duration::seconds(2) }, 503, "temporarily_unavailable", true),
             (Refused::Unavailable("secret".into()), 503, "temporarily_unavailable", true),
             (Refused::Internal("secret".into()), 500, "server_error", false),
         ];
@@ -195,11 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn a_throttled_request_that_comes_back_when_told_does_not_come_too_early() {
+    fn who_comes_back_when_told_does_not_come_too_early() {
         for (milliseconds, seconds) in [(-5, "1"), (0, "1"), (999, "1"), (1000, "1"), (1001, "2"), (900_000, "900")] {
             let retry_after = chrono::Duration::milliseconds(milliseconds);
-            let answer = Error::OAuth(oauth::Error::Throttled { retry_after }).error_response();
-            assert_eq!(answer.headers().get(RETRY_AFTER).unwrap(), seconds, "{milliseconds}");
+            for refused in [oauth::Error::Throttled { retry_after }, oauth::Error::Busy { retry_after }] {
+                let answer = Error::OAuth(refused).error_response();
+                assert_eq!(answer.headers().get(RETRY_AFTER).unwrap(), seconds, "{milliseconds}");
+            }
         }
     }
 }

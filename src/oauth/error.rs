@@ -31,8 +31,8 @@ pub enum Error {
     #[error("throttled: too many failed logins, to be tried again in {} s", .retry_after.num_seconds())]
     Throttled { retry_after: Duration },
     /// More work than may be taken on; the same request may succeed in a moment.
-    #[error("busy: {0}")]
-    Busy(&'static str),
+    #[error("busy: every password worker is taken")]
+    Busy { retry_after: Duration },
     #[error("unavailable: {0}")]
     Unavailable(String),
     #[error("internal: {0}")]
@@ -91,7 +91,9 @@ impl From<store::Error> for Error {
 impl From<password::Error> for Error {
     fn from(error: password::Error) -> Self {
         match error {
-            password::Error::Busy => Self::Busy("every password worker is taken"),
+            password::Error::Busy { retry_after } => {
+                Self::Busy { retry_after: Duration::from_std(retry_after).unwrap_or_default() }
+            }
             password::Error::TooLong => Self::InvalidGrant(GrantRefusal::Credentials),
             other => Self::Internal(other.to_string()),
         }

@@ -68,9 +68,9 @@ impl Provider {
         let stored = user.as_ref().filter(|_| failure.is_none()).and_then(|user| user.password_hash.clone());
         let stored = stored.map(PasswordHash::from_stored);
         let verdict = match password.verify(stored, origin.presence.gone()).await {
-            Err(password::Error::Busy) => {
+            Err(busy @ password::Error::Busy { .. }) => {
                 self.give_slots_back(&attempt.taken).await?;
-                return Err(password::Error::Busy.into());
+                return Err(busy.into());
             }
             verdict => verdict?,
         };

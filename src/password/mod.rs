@@ -13,9 +13,12 @@ mod hash;
 mod observed;
 mod policy;
 mod pool;
+mod returns;
 mod stored;
 mod workers;
 mod wrapped;
+
+use std::time::Duration;
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -41,7 +44,7 @@ const MAX_BYTES_BEFORE_NORMALISATION: usize = 3 * MAX_BYTES;
 pub enum Error {
     /// As many are hashing and waiting as may, or the wait was too long: 503 with `Retry-After`.
     #[error("too many passwords are being hashed at the moment")]
-    Busy,
+    Busy { retry_after: Duration },
     /// Known before any hashing, and independent of the user: it tells a caller nothing about whether there is one.
     #[error("the password is longer than {MAX_BYTES} bytes")]
     TooLong,

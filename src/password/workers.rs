@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::Error;
 use super::arena::Arena;
 use super::observed::Observed;
+use super::returns::Returns;
 use crate::spans;
 
 type Job = Box<dyn FnOnce(&mut Arena) + Send>;
@@ -32,6 +33,7 @@ pub(super) struct Workers {
     threads: usize,
     capacity: usize,
     deadline: Duration,
+    returns: Arc<Returns>,
     pub observed: Observed,
 }
 
@@ -54,6 +56,7 @@ impl Workers {
             threads,
             capacity,
             deadline,
+            returns: Arc::new(Returns::new(threads)),
             observed: Observed::default(),
         })
     }
@@ -72,7 +75,7 @@ impl Workers {
                     "answered busy: every place before the hashing threads is taken"
                 );
             });
-            Error::Busy
+            self.busy()
         })
     }
 
@@ -112,13 +115,14 @@ impl Workers {
                 biased;
                 () = gone => {
                     self.observed.left.count();
-                    Err(Error::Busy)
+                    // Nobody reads it.
+                    Err(Error::Busy { retry_after: Duration::ZERO })
                 }
                 turn = timeout(self.deadline, Arc::clone(&self.turns).acquire_owned()) => turn.map_err(|_| {
                     self.observed.timed_out.count(|count| {
                         tracing::warn!(count, deadline = ?self.deadline, "answered busy: no hashing thread was free in time");
                     });
-                    Error::Busy
+                    self.busy()
                 }),
             }
         };
@@ -126,16 +130,23 @@ impl Workers {
         self.observed.waits.observe(began.elapsed());
         let turn = turn?.expect("the semaphore is never closed");
         let (answer, answered) = oneshot::channel();
+        let returns = Arc::clone(&self.returns);
         let job: Job = Box::new(move |arena| {
             // Owned by the job, so that they come back when it ends, however it ends, and before the caller knows.
             let held = (place, turn);
+            let began = Instant::now();
             let outcome = task(arena);
+            returns.took(began.elapsed());
             drop(held);
             // A caller that has gone away has no use for it.
             let _ = answer.send(outcome);
         });
         self.jobs.send(job).map_err(|_| Error::Crashed)?;
         spans::within("password hash", answered).await.map_err(|_| Error::Crashed)
+    }
+
+    fn busy(&self) -> Error {
+        Error::Busy { retry_after: self.returns.next(Instant::now()) }
     }
 
     pub fn hashing(&self) -> usize {

@@ -157,6 +157,31 @@ on_both! {
         }
     }
 
+    async fn who_is_turned_away_together_is_told_to_come_back_one_after_the_other(app) {
+        unthrottled(&app).await;
+        let settings = [("SIGNET_PASSWORD_WORKERS", "1"), ("SIGNET_PASSWORD_QUEUE", "0")];
+        // Longer than all that follows takes, so that the time of a hash is the one that is guessed at first.
+        let parameters = Parameters::new(256 * 1024, 8, 1).unwrap();
+        let slow = app.variant(Variant { parameters, settings: &settings, ..Variant::default() }).await;
+        let told = async {
+            until(|| slow.provider.passwords.hashing() == 1).await;
+            let mut told = Vec::new();
+            for _ in 0..500 {
+                let answer = log_in(&slow, "nobody", PASSWORD).await;
+                answer.refused(503, "temporarily_unavailable");
+                told.push(answer.header("retry-after").parse::<u64>().unwrap());
+                if told.contains(&2) {
+                    break;
+                }
+            }
+            told
+        };
+        let (_, told) = tokio::join!(log_in(&slow, "nobody", PASSWORD), told);
+        assert_eq!((told[0], told[told.len() - 1]), (1, 2), "{told:?}");
+        // Sixteen milliseconds are 62 of them in a second, and more where the asking takes time.
+        assert!(told.len() >= 62, "{told:?}");
+    }
+
     async fn a_client_that_hangs_up_while_it_waits_gives_its_place_to_the_next(app) {
         unthrottled(&app).await;
         let settings = [("SIGNET_PASSWORD_WORKERS", "1"), ("SIGNET_PASSWORD_QUEUE", "1")];

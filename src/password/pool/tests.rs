@@ -11,6 +11,8 @@ use super::*;
 use crate::password::Malformed;
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// What the first is told that a pool of one thread turns away.
+const BUSY: Error = Error::Busy { retry_after: Duration::from_millis(16) };
 
 fn small() -> Parameters {
     Parameters::new(16, 1, 1).unwrap()
@@ -122,8 +124,9 @@ async fn a_full_pool_answers_busy_at_once() {
     let mut waiting = Box::pin(pool.verify(secret("x"), None));
     assert_eq!(poll_immediate(&mut waiting).await, None);
     assert_eq!((pool.hashing(), pool.waiting()), (1, 1));
-    assert_eq!(poll_immediate(Box::pin(pool.verify(secret("x"), None))).await, Some(Err(Error::Busy)));
-    assert_eq!(poll_immediate(Box::pin(pool.hash(secret("x")))).await, Some(Err(Error::Busy)));
+    assert_eq!(poll_immediate(Box::pin(pool.verify(secret("x"), None))).await, Some(Err(BUSY)));
+    let another = poll_immediate(Box::pin(pool.hash(secret("x")))).await;
+    assert!(matches!(another, Some(Err(Error::Busy { .. }))), "{another:?}");
     drop(release);
     assert_eq!(waiting.await, Ok(Verdict::Wrong));
     assert_eq!((pool.hashing(), pool.waiting()), (0, 0));
@@ -134,7 +137,7 @@ async fn who_waits_longer_than_the_deadline_is_told_busy_and_is_not_hashed() {
     let pool = pool(1, 1, Duration::from_millis(1));
     let release = occupy(&pool);
     let begun = Instant::now();
-    assert_eq!(pool.verify(secret("x"), None).await, Err(Error::Busy));
+    assert_eq!(pool.verify(secret("x"), None).await, Err(BUSY));
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(pool.waiting(), 0);
     drop(release);
@@ -160,7 +163,7 @@ async fn a_caller_that_leaves_before_its_turn_frees_its_place_and_is_never_hashe
 async fn a_password_that_is_let_in_keeps_its_place_until_it_is_verified_or_given_up() {
     let pool = pool(1, 0, HOUR);
     let admitted = pool.admit(&secret("x")).unwrap();
-    assert_eq!(pool.admit(&secret("x")).err(), Some(Error::Busy));
+    assert_eq!(pool.admit(&secret("x")).err(), Some(BUSY));
     drop(admitted);
     assert_eq!(pool.computations(), 0);
     assert_eq!(pool.admit(&secret("x")).unwrap().verify(None, std::future::pending()).await, Ok(Verdict::Wrong));
@@ -180,7 +183,7 @@ async fn a_caller_that_leaves_during_its_turn_keeps_the_worker_taken_until_the_e
     assert_eq!(poll_immediate(&mut leaving).await, None);
     drop(leaving);
     assert_eq!(pool.hashing(), 1);
-    assert_eq!(poll_immediate(Box::pin(pool.verify(secret("x"), None))).await, Some(Err(Error::Busy)));
+    assert_eq!(poll_immediate(Box::pin(pool.verify(secret("x"), None))).await, Some(Err(BUSY)));
     drop(release);
     has_ended.recv().unwrap();
     until(|| pool.hashing() == 0);
