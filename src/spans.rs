@@ -9,6 +9,7 @@ mod traceparent;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use futures_util::future::Either;
 use opentelemetry::propagation::{Injector, TextMapPropagator as _};
 use opentelemetry::trace::{
     FutureExt as _, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _, TracerProvider as _,
@@ -70,26 +71,30 @@ impl ServerSpan {
     }
 }
 
-/// Runs `future` in a span of its own below the one that is open; without an open one that is recorded, just runs it.
-pub async fn within<F: Future>(name: &'static str, future: F) -> F::Output {
-    let Some(tracer) = TRACER.get() else { return future.await };
+/// Runs `future` in a span of its own below the one that is open, from now on; without an open one that is recorded, just
+/// runs it.
+///
+/// Not an `async fn`, whose future has room for its argument twice: of those in here the largest takes kilobytes, and
+/// hundreds of logins may be waiting.
+pub fn within<F: Future>(name: &'static str, future: F) -> impl Future<Output = F::Output> {
+    let Some(tracer) = TRACER.get() else { return Either::Left(future) };
     let parent = Context::current();
     if !parent.span().span_context().is_sampled() {
-        return future.await;
+        return Either::Left(future);
     }
     let span = tracer.build_with_context(tracer.span_builder(name), &parent);
     let context = parent.with_span(span);
     // Ended when the last context with it goes, so a future that is dropped half-way ends it as well.
-    future.with_context(context).await
+    Either::Right(future.with_context(context))
 }
 
 /// Runs what asks another server, in a span of its own, which the future can name to that server by [`inject`].
-pub async fn client<F: Future>(name: &'static str, future: F) -> F::Output {
-    let Some(tracer) = TRACER.get() else { return future.await };
+pub fn client<F: Future>(name: &'static str, future: F) -> impl Future<Output = F::Output> {
+    let Some(tracer) = TRACER.get() else { return Either::Left(future) };
     let parent = Context::current();
     let builder = tracer.span_builder(name).with_kind(SpanKind::Client);
     let context = parent.with_span(tracer.build_with_context(builder, &parent));
-    future.with_context(context).await
+    Either::Right(future.with_context(context))
 }
 
 /// Marks the open span as failed.

@@ -41,3 +41,20 @@ impl Provider {
         if allowed { Ok(()) } else { Err(Error::UnauthorizedClient(grant_type)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a future takes that `Provider::token` makes.
+    fn size<'a, F: Future>(_: impl FnOnce(&'a Provider, &'a PresentedCredentials, &'a Form, &'a Origin) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Hundreds of logins may be waiting for a thread that hashes, and each has room for all that it may come to.
+    #[test]
+    fn a_login_that_waits_takes_a_few_kilobytes() {
+        let taken = size(Provider::token);
+        assert!((1024..8 * 1024).contains(&taken), "{taken} bytes");
+    }
+}

@@ -108,14 +108,14 @@ impl Near {
         let turn = match self.0.ask(here, queue)? {
             Asked::Had(turn) => turn,
             Asked::Queued(turn) => {
-                let turn = timeout(WAIT, turn).await;
-                let turn = turn.map_err(|_| Error::Unavailable(format!("no connection came back within {WAIT:?}")))?;
-                turn.expect("who waits is told by who gives back")
+                let late = |_| Error::Unavailable(format!("no connection came back within {WAIT:?}"));
+                timeout(WAIT, turn).await.map_err(late)?.expect("who waits is told by who gives back")
             }
         };
         match turn {
             Turn::Lent(lent) => Ok(lent),
-            Turn::Room(room) => self.0.open(here, room).await,
+            // Apart: it is rare, and takes kilobytes.
+            Turn::Room(room) => Box::pin(self.0.open(here, room)).await,
         }
     }
 
