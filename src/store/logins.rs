@@ -1,5 +1,6 @@
 //! What one password login asks and writes, in as few round trips as PostgreSQL allows: what does not depend on each other
-//! is sent at once (diesel-async pipelines what goes through a shared reference). SQLite has no round trips.
+//! is sent at once (diesel-async pipelines what goes through a shared reference). SQLite has no round trips, but each visit to
+//! its thread is a change of threads, there and back: what would be sent at once is one visit.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -31,10 +32,10 @@ pub async fn look_up(
     pair: &[u8],
     (counters, now): (Vec<Vec<u8>>, DateTime<Utc>),
 ) -> Result<Presented, Error> {
-    let known = known_addresses::user_id.eq(users::id).and(known_addresses::key.eq(pair));
+    let known = known_addresses::user_id.eq(users::id).and(known_addresses::key.eq(pair.to_vec()));
     let user = users::table
         .left_join(known_addresses::table.on(known))
-        .filter(users::canonical_username.eq(canonical_username));
+        .filter(users::canonical_username.eq(canonical_username.to_owned()));
     let last_login = known_addresses::last_login_at.nullable();
     let blocked = login_throttles::table
         .filter(login_throttles::key.eq_any(counters))
@@ -52,10 +53,14 @@ pub async fn look_up(
                 .await
             }
         })?,
-        Connection::Sqlite(object) => (
-            user.select((User::as_select(), last_login)).load::<(User, Option<DateTime<Utc>>)>(&mut **object).await?,
-            blocked.load::<(Vec<u8>, i64)>(&mut **object).await?,
-        ),
+        Connection::Sqlite(object) => {
+            let visit = move |c: &mut SqliteConnection| {
+                let user = user.select((User::as_select(), last_login));
+                let user = diesel::RunQueryDsl::load::<(User, Option<DateTime<Utc>>)>(user, c)?;
+                Ok((user, diesel::RunQueryDsl::load::<(Vec<u8>, i64)>(blocked, c)?))
+            };
+            object.spawn_blocking(visit).await?
+        }
     };
     let ends = blocked.into_iter().filter_map(|(key, end)| Some((key, DateTime::from_timestamp_micros(end)?)));
     let blocked = ends.collect();
@@ -86,10 +91,13 @@ pub async fn insert(
             recorded?
         }
         Connection::Sqlite(object) => {
-            let recorded = login.execute(&mut **object).await?;
-            added.execute(&mut **object).await?;
-            event.execute(&mut **object).await?;
-            recorded
+            let visit = move |c: &mut SqliteConnection| {
+                let recorded = diesel::RunQueryDsl::execute(login, c)?;
+                diesel::RunQueryDsl::execute(added, c)?;
+                diesel::RunQueryDsl::execute(event, c)?;
+                Ok(recorded)
+            };
+            object.spawn_blocking(visit).await?
         }
     };
     Ok(recorded == 1)
@@ -112,7 +120,7 @@ pub async fn follow_up(
 ) -> Result<Aftermath, Error> {
     let revocation = revocation_of!(grant.status_list_id, grant.status_index).limit(1);
     let evicted = eviction!(grant, limit);
-    let counter = counter.map(|key| diesel::delete(login_throttles::table.find(key)));
+    let counter = counter.map(|key| diesel::delete(login_throttles::table.find(key.to_vec())));
     let (revocation, evicted) = match connection {
         Connection::Postgres(object) => {
             let shared: &diesel_async::AsyncPgConnection = object;
@@ -128,12 +136,15 @@ pub async fn follow_up(
             (revocation, evicted)
         }
         Connection::Sqlite(object) => {
-            let revocation = revocation.load::<DateTime<Utc>>(&mut **object).await?;
-            let evicted = evicted.get_results(&mut **object).await?;
-            if let Some(counter) = counter {
-                counter.execute(&mut **object).await?;
-            }
-            (revocation, evicted)
+            let visit = move |c: &mut SqliteConnection| {
+                let revocation = diesel::RunQueryDsl::load::<DateTime<Utc>>(revocation, c)?;
+                let evicted = diesel::RunQueryDsl::get_results(evicted, c)?;
+                if let Some(counter) = counter {
+                    diesel::RunQueryDsl::execute(counter, c)?;
+                }
+                Ok((revocation, evicted))
+            };
+            object.spawn_blocking(visit).await?
         }
     };
     Ok(Aftermath { is_revoked: !revocation.is_empty(), evicted })
