@@ -14,6 +14,7 @@ mod backup;
 mod backup_file;
 mod bad_input;
 mod breached_passwords;
+mod busy_log;
 mod client_authentication;
 mod client_credentials;
 mod clock_skew;

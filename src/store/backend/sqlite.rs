@@ -47,6 +47,8 @@ fn pool(path: &Path, size: usize, further: &'static str) -> Result<Pool<SqliteCo
     });
     Pool::builder(AsyncDieselConnectionManager::<SqliteConnection>::new_with_config(path, config))
         .max_size(size)
+        // Who was used last: its pages and statements are still in the processor's caches.
+        .queue_mode(deadpool::managed::QueueMode::Lifo)
         .wait_timeout(Some(Duration::from_secs(5)))
         .runtime(deadpool::Runtime::Tokio1)
         .build()
