@@ -19,14 +19,19 @@ use futures_util::stream::unfold;
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::{Error, plain};
 use super::limits::{self, InService};
 use crate::oauth::{self, Provider};
-use crate::status::{Beginning, Change, MOST_RANGES};
+use crate::status::{self, Beginning, Change, MOST_RANGES};
 
 /// A line so often keeps proxies from giving the connection up, and tells a dead one.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The list that a client fetches may be older than the event that asks for it. Where the client cannot be told what it may
+/// lack, it is asked once more, after so long.
+const SETTLED: Duration = Duration::from_secs(status::SETTLED.unsigned_abs());
 
 /// Listeners of one process. Anyone may be one, and each holds a connection.
 const MOST_LISTENERS: usize = 10_000;
@@ -94,33 +99,41 @@ fn events(
     changes: Receiver<Arc<Change>>,
     held: (Arc<Provider>, (Listener, Option<InService>)),
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let first = match beginning {
-        Beginning::Missed(change) => revoked(&change),
-        Beginning::Fetch { revision } => reset(Some(revision)),
-    };
-    unfold((Some(first), changes, held), async |(first, mut changes, held)| {
-        if let Some(first) = first {
-            return Some((Ok(first), (None, changes, held)));
+    let (first, again) = match beginning {
+        Beginning::Missed(change) => (revoked(&change), None),
+        Beginning::Fetch { revision, recent, is_all } => {
+            let recent = if recent.is_empty() { Bytes::new() } else { revoked(&Change { revision, revoked: recent }) };
+            let first = [reset(Some(revision)), recent].concat().into();
+            (first, if is_all { None } else { Some(Instant::now() + SETTLED) })
         }
-        let event = match tokio::time::timeout(HEARTBEAT, changes.recv()).await {
+    };
+    unfold((Some(first), again, changes, held), async |(first, again, mut changes, held)| {
+        if let Some(first) = first {
+            return Some((Ok(first), (None, again, changes, held)));
+        }
+        let heartbeat = Instant::now() + HEARTBEAT;
+        let (event, again) = match timeout_at(again.unwrap_or(heartbeat).min(heartbeat), changes.recv()).await {
             // Silence must not pass for "nothing was revoked" when the database cannot be asked.
             Err(_elapsed) if !held.0.directory.is_confirmed() => return None,
-            Err(_elapsed) => Bytes::from_static(b":\n\n"),
-            Ok(Ok(change)) => revoked(&change),
-            // The events of the backlog that are left carry the next revision.
-            Ok(Err(RecvError::Lagged(_))) => reset(None),
+            Err(_elapsed) if again.is_some() => (reset(None), None),
+            Err(_elapsed) => (Bytes::from_static(b":\n\n"), None),
+            Ok(Ok(change)) if is_told(&change) => (revoked(&change), again),
+            // Too much for an event, or more than the client kept up with. Without an id: the list that is fetched now may not have
+            // it yet, so it cannot be gone on from here.
+            Ok(Ok(_) | Err(RecvError::Lagged(_))) => (reset(None), Some(Instant::now() + SETTLED)),
             // The list was purged: its last token has expired.
             Ok(Err(RecvError::Closed)) => return None,
         };
-        Some((Ok(event), (None, changes, held)))
+        Some((Ok(event), (None, again, changes, held)))
     })
 }
 
 /// A change of very many ranges is a reset: every listener holds the text of an event until its client has taken it.
+fn is_told(change: &Change) -> bool {
+    change.revoked.len() <= MOST_RANGES
+}
+
 fn revoked(Change { revision, revoked }: &Change) -> Bytes {
-    if revoked.len() > MOST_RANGES {
-        return reset(Some(*revision));
-    }
     let data = json!({ "revoked": revoked });
     format!("id: {revision}\nevent: revoked\ndata: {data}\n\n").into()
 }

@@ -10,7 +10,7 @@ mod revoke;
 mod revoke_key;
 
 pub use allocate::{Allocator, LEASE_LIFETIME, StatusIndex, Taker};
-pub use feed::{Beginning, Change, MOST_RANGES};
+pub use feed::{Beginning, Change, MOST_RANGES, SETTLED};
 pub use published::{ListDocument, PublishError, Published, TTL, path};
 pub use revoke::{Moment, record_evicted, revoke_client_tokens, revoke_grants, revoke_token};
 pub use revoke_key::{KeyTokens, revoke_key_tokens};

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::broadcast::Receiver;
 
 use super::StatusIndex;
 use super::bits::{self, Bits};
-use super::feed::{Beginning, Change, Feed, MOST_RANGES};
+use super::feed::{Beginning, Change, Feed, MOST_RANGES, Recent, is_settled};
 use crate::clock::Clock;
 use crate::keys::{Keys, SignError, Typ};
 use crate::metrics::{Bounds, Histogram};
@@ -65,6 +65,7 @@ struct List {
     version: u64,
     document: Option<(u64, Arc<ListDocument>)>,
     feed: Feed,
+    recent: Recent,
 }
 
 /// Every list of the issuer.
@@ -76,6 +77,8 @@ pub struct Published {
     lists: Mutex<BTreeMap<i64, List>>,
     /// The revision of revocations that the bits were read at.
     revision: AtomicI64,
+    /// When they were read first.
+    read_at: OnceLock<DateTime<Utc>>,
     /// How long after a revocation this instance knew of it, of those since its first reading.
     pub learning: Histogram,
 }
@@ -91,7 +94,7 @@ pub fn path(list: i64) -> String {
 impl Published {
     pub fn new(store: Store, clock: Clock, keys: Arc<Keys>, issuer: Issuer) -> Self {
         let (revision, learning) = (AtomicI64::new(-1), Histogram::new(LEARNING));
-        Self { store, clock, keys, issuer, lists: Mutex::default(), revision, learning }
+        Self { store, clock, keys, issuer, lists: Mutex::default(), revision, read_at: OnceLock::new(), learning }
     }
 
     pub fn is_behind(&self, revision: i64) -> bool {
@@ -113,9 +116,11 @@ impl Published {
         let mut changes: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
         let changed = |Revocation { status_list_id, first_index, last_index, revoked_at, .. }| {
             let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-            if lists.get_mut(&status_list_id).is_some_and(|list| list.bits.set(first_index, last_index)) {
+            let Some(list) = lists.get_mut(&status_list_id) else { return };
+            if list.bits.set(first_index, last_index) {
                 changes.entry(status_list_id).or_default().push((first_index, last_index));
                 if held >= 0 {
+                    list.recent.learn(now, (first_index, last_index));
                     // Of another instance, whose clock may be ahead.
                     self.learning.observe((self.clock.now() - revoked_at).to_std().unwrap_or_default());
                 }
@@ -134,6 +139,7 @@ impl Published {
         }
         drop(lists);
         self.revision.store(revision, Ordering::Release);
+        self.read_at.get_or_init(|| now);
         outcome
     }
 
@@ -205,21 +211,26 @@ impl Published {
         if !self.has(id).await? {
             return Ok(None);
         }
-        let Some(changes) = self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(&id).map(|l| l.feed.listen())
-        else {
-            return Ok(None);
+        let now = self.clock.now();
+        let begun = {
+            let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+            lists.get(&id).map(|list| (list.feed.listen(), list.recent.unsettled(now)))
         };
+        let Some((changes, (recent, is_all))) = begun else { return Ok(None) };
         // Asked after listening has begun: what comes meanwhile is told twice, and nothing is missed.
         let mut connection = self.store.reading().await?;
         let current = revisions::current(&mut connection).await?;
         let revision = current.get(Topic::Revocations.as_str()).copied().unwrap_or_default();
+        // What was read at the start is not among what was learned, and may be as new.
+        let is_all = is_all && self.read_at.get().is_some_and(|read_at| is_settled(*read_at, now));
+        let fetch = Beginning::Fetch { revision, recent, is_all };
         let Some(known) = known.filter(|known| (0..=revision).contains(known)) else {
-            return Ok(Some((Beginning::Fetch { revision }, changes)));
+            return Ok(Some((fetch, changes)));
         };
         let one_too_many = i64::try_from(MOST_RANGES).unwrap_or(i64::MAX - 1) + 1;
         let missed = status::revocations_of(&mut connection, id, known, one_too_many).await?;
         if missed.len() > MOST_RANGES {
-            return Ok(Some((Beginning::Fetch { revision }, changes)));
+            return Ok(Some((fetch, changes)));
         }
         let revoked = missed.iter().map(|range| (range.first_index, range.last_index)).collect();
         Ok(Some((Beginning::Missed(Change { revision, revoked }), changes)))
@@ -234,6 +245,6 @@ impl Published {
 
 impl List {
     fn new(list: &StatusList) -> Self {
-        Self { bits: Bits::new(list.size), version: 0, document: None, feed: Feed::new() }
+        Self { bits: Bits::new(list.size), version: 0, document: None, feed: Feed::new(), recent: Recent::default() }
     }
 }

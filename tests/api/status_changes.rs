@@ -1,6 +1,6 @@
 //! The change feed of a status list: what a verifier learns without fetching the list again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -90,6 +90,31 @@ on_both! {
         assert!(second > first);
     }
 
+    async fn who_begins_to_listen_is_told_what_the_list_may_be_too_old_for(app) {
+        let (one, two) = (app.log_in().await, app.log_in().await);
+        app.synchronise().await;
+        let made = app.get("/status-lists/1").await.text;
+        revoke(&app, &one).await;
+        app.synchronise().await;
+        let mut listener = listen(&app, None).await;
+        let (beginning, list) = (listener.next().await, app.get("/status-lists/1").await.text);
+        assert_eq!(beginning.kind, "reset");
+        assert_eq!(list, made, "a list is not made anew so soon, and what was revoked is not in this one");
+        assert_eq!(listener.revoked().await, (beginning.id.unwrap(), vec![(index(&one), index(&one))]));
+        revoke(&app, &two).await;
+        app.synchronise().await;
+        assert_eq!(listener.revoked().await.1, [(index(&two), index(&two))]);
+
+        app.advance(5);
+        let mut listener = listen(&app, None).await;
+        assert_eq!(listener.next().await.kind, "reset");
+        assert_ne!(app.get("/status-lists/1").await.text, made, "by now they are in it");
+        let three = app.log_in().await;
+        revoke(&app, &three).await;
+        app.synchronise().await;
+        assert_eq!(listener.revoked().await.1, [(index(&three), index(&three))], "and are not told");
+    }
+
     async fn who_comes_back_is_told_what_it_missed_by_any_instance(app) {
         let (one, two) = (app.log_in().await, app.log_in().await);
         let known = listen(&app, None).await.next().await.id.unwrap();
@@ -158,6 +183,7 @@ on_both! {
 
         // The same for those who listen when very much is revoked at once.
         let other = app.second_instance().await;
+        other.advance(5);
         let mut listener = listen(&other, None).await;
         listener.next().await;
         app.sql("UPDATE revisions SET revision = revision + 1 WHERE topic = 'revocations'").await;
@@ -173,6 +199,12 @@ on_both! {
         ))
         .await;
         other.synchronise().await;
+        let told = Instant::now();
         assert_eq!(listener.next().await.kind, "reset");
+        // The list that was fetched then may have been made before, and each that is fetched now was made after it.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        other.synchronise().await;
+        assert_eq!(listener.next().await.kind, "reset");
+        assert!(told.elapsed() >= Duration::from_secs(4), "{:?}", told.elapsed());
     }
 }
