@@ -139,8 +139,9 @@ impl Published {
         }
         drop(lists);
         self.revision.store(revision, Ordering::Release);
+        outcome?;
         self.read_at.get_or_init(|| now);
-        outcome
+        Ok(())
     }
 
     /// Takes in what lists there are.
