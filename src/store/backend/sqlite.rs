@@ -21,6 +21,9 @@ pub(in crate::store) const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA j
 /// system's cache; with SQLite's default, 2,000, sixteen readers would keep 32 MiB for nothing.
 const READERS_CACHE: &str = "PRAGMA cache_size = -256;";
 
+/// The writer forgets nothing by its own writes. What logins and refreshes change over and over, the ends of indexes, fits in.
+const WRITERS_CACHE: &str = "PRAGMA cache_size = -1000;";
+
 /// Connections that only read.
 pub(super) fn readers(path: &Path, size: usize) -> Result<Pool<SqliteConnection>, Error> {
     pool(path, size, READERS_CACHE)
@@ -28,7 +31,7 @@ pub(super) fn readers(path: &Path, size: usize) -> Result<Pool<SqliteConnection>
 
 /// The one that writes.
 pub(super) fn writer(path: &Path) -> Result<Pool<SqliteConnection>, Error> {
-    pool(path, 1, "")
+    pool(path, 1, WRITERS_CACHE)
 }
 
 fn pool(path: &Path, size: usize, further: &'static str) -> Result<Pool<SqliteConnection>, Error> {
