@@ -2,6 +2,7 @@
 //! to the log, once, and never to the client.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -58,12 +59,11 @@ impl Error {
             }
             Self::Refused(Refusal::Load) => return busy(1),
             Self::Refused(Refusal::Rate(wait)) => {
-                let seconds = u32::try_from(wait.as_millis().max(1)).unwrap_or(u32::MAX).div_ceil(1000);
                 return Answer(
                     StatusCode::TOO_MANY_REQUESTS,
                     Code::TemporarilyUnavailable,
                     "Too many requests. Try again later.",
-                    Some(seconds),
+                    Some(seconds(*wait)),
                 );
             }
             Self::OAuth(error) => error,
@@ -90,7 +90,7 @@ impl Error {
                 StatusCode::TOO_MANY_REQUESTS,
                 Code::TemporarilyUnavailable,
                 "Too many attempts. Try again later.",
-                Some(seconds(*retry_after)),
+                Some(seconds(retry_after.to_std().unwrap_or_default())),
             ),
             Refused::Busy { retry_after } => busy(seconds(*retry_after)),
             Refused::Unavailable(_) => Answer(
@@ -114,8 +114,8 @@ impl Error {
 }
 
 /// In whole seconds, and never too early.
-fn seconds(wait: chrono::Duration) -> u32 {
-    u32::try_from(wait.num_milliseconds().max(1)).unwrap_or(u32::MAX).div_ceil(1000)
+fn seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis().max(1)).unwrap_or(u32::MAX).div_ceil(1000)
 }
 
 fn busy(retry_after: u32) -> Answer {
@@ -180,7 +180,7 @@ mod tests {
             (Refused::UnsupportedGrantType, 400, "unsupported_grant_type", false),
             (Refused::InvalidScope("x"), 400, "invalid_scope", false),
             (Refused::InvalidTarget("x"), 400, "invalid_target", false),
-            (Refused::Busy { retry_after: chrono::Duration::seconds(2) }, 503, "temporarily_unavailable", true),
+            (Refused::Busy { retry_after: Duration::from_secs(2) }, 503, "temporarily_unavailable", true),
             (Refused::Unavailable("secret".into()), 503, "temporarily_unavailable", true),
             (Refused::Internal("secret".into()), 500, "server_error", false),
         ];
@@ -202,7 +202,8 @@ mod tests {
     fn who_comes_back_when_told_does_not_come_too_early() {
         for (milliseconds, seconds) in [(-5, "1"), (0, "1"), (999, "1"), (1000, "1"), (1001, "2"), (900_000, "900")] {
             let retry_after = chrono::Duration::milliseconds(milliseconds);
-            for refused in [oauth::Error::Throttled { retry_after }, oauth::Error::Busy { retry_after }] {
+            let busy = oauth::Error::Busy { retry_after: retry_after.to_std().unwrap_or_default() };
+            for refused in [oauth::Error::Throttled { retry_after }, busy] {
                 let answer = Error::OAuth(refused).error_response();
                 assert_eq!(answer.headers().get(RETRY_AFTER).unwrap(), seconds, "{milliseconds}");
             }

@@ -24,14 +24,10 @@ use tokio::time::{Instant, timeout_at};
 use super::error::{Error, plain};
 use super::limits::{self, InService};
 use crate::oauth::{self, Provider};
-use crate::status::{self, Beginning, Change, MOST_RANGES};
+use crate::status::{Beginning, Change, MOST_RANGES, SETTLED};
 
 /// A line so often keeps proxies from giving the connection up, and tells a dead one.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-
-/// The list that a client fetches may be older than the event that asks for it. Where the client cannot be told what it may
-/// lack, it is asked once more, after so long.
-const SETTLED: Duration = Duration::from_secs(status::SETTLED.unsigned_abs());
 
 /// Listeners of one process. Anyone may be one, and each holds a connection.
 const MOST_LISTENERS: usize = 10_000;
@@ -99,6 +95,8 @@ fn events(
     changes: Receiver<Arc<Change>>,
     held: (Arc<Provider>, (Listener, Option<InService>)),
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    // The list that a client fetches may be older than the event that asks for it. Where the client cannot be told what it may
+    // lack, it is asked once more.
     let (first, again) = match beginning {
         Beginning::Missed(change) => (revoked(&change), None),
         Beginning::Fetch { revision, recent, is_all } => {

@@ -32,7 +32,7 @@ pub enum Error {
     Throttled { retry_after: Duration },
     /// More work than may be taken on; the same request may succeed in a moment.
     #[error("busy: every password worker is taken")]
-    Busy { retry_after: Duration },
+    Busy { retry_after: std::time::Duration },
     #[error("unavailable: {0}")]
     Unavailable(String),
     #[error("internal: {0}")]
@@ -91,9 +91,7 @@ impl From<store::Error> for Error {
 impl From<password::Error> for Error {
     fn from(error: password::Error) -> Self {
         match error {
-            password::Error::Busy { retry_after } => {
-                Self::Busy { retry_after: Duration::from_std(retry_after).unwrap_or_default() }
-            }
+            password::Error::Busy { retry_after } => Self::Busy { retry_after },
             password::Error::TooLong => Self::InvalidGrant(GrantRefusal::Credentials),
             other => Self::Internal(other.to_string()),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast::{self, Receiver, Sender};
@@ -12,9 +13,9 @@ const BACKLOG: usize = 64;
 /// Ranges that a listener is told of at once. Where there are more, it fetches the list.
 pub const MOST_RANGES: usize = 1000;
 
-/// After so long, in seconds, a change is in the document of each instance that answers: one whose database has not told it of
+/// After so long a change is in the document of each instance that answers: one whose database has not told it of
 /// changes for two seconds serves none, and a document is made again at most a quarter of a second after a change.
-pub const SETTLED: i64 = 5;
+pub const SETTLED: Duration = Duration::from_secs(5);
 
 /// Indexes of one list that are invalid, as ranges with both ends included.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,7 +66,7 @@ impl Recent {
 }
 
 pub fn is_settled(learned: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    (now - learned).num_seconds() >= SETTLED
+    (now - learned).to_std().is_ok_and(|age| age >= SETTLED)
 }
 
 /// The listeners of one list.
