@@ -150,17 +150,17 @@ pub async fn take(store: &Store, slots: &[Slot], pace: &Pace) -> Result<Vec<Take
     Ok(taken.into_iter().map(|(taken, _)| taken).collect())
 }
 
-/// Gives a slot back: its attempt turned out right, or was not looked at. A block that it caused ends.
+/// Gives a slot back: its attempt turned out right, or was not looked at. A block that there would not be without it ends,
+/// and the next one is no longer than this one was: logins that are all right may reach the limit together, again and again.
 pub async fn give_back(connection: &mut Connection, taken: &Taken) -> Result<(), Error> {
     use login_throttles as t;
-    let unblocks = || t::attempts.le(t::allowed).or(t::blocked_until.eq(taken.blocked_until));
-    // By the attempt that blocked alone: every one that did not has the same end of its block.
-    let is_its_block = t::blocked_until.eq(taken.blocked_until).and(t::blocked_until.ne(OPEN));
-    let halved = case_when(is_its_block.and(t::attempts.ge(t::allowed)), t::pause / 2);
+    let is_blocked = || t::blocked_until.ne(OPEN);
+    // With one attempt less the counter had not come to its limit. Beyond it each attempt has a block of its own.
+    let needs_it = || t::attempts.le(t::allowed).or(t::blocked_until.eq(taken.blocked_until));
     let given = diesel::update(t::table.find(&taken.key)).filter(t::attempts.gt(0)).set((
         t::attempts.eq(t::attempts - 1),
-        t::blocked_until.eq(case_when(unblocks(), OPEN.into_sql::<BigInt>()).otherwise(t::blocked_until)),
-        t::pause.eq(halved.otherwise(t::pause)),
+        t::blocked_until.eq(case_when(needs_it(), OPEN.into_sql::<BigInt>()).otherwise(t::blocked_until)),
+        t::pause.eq(case_when(is_blocked().and(needs_it()), t::pause / 2).otherwise(t::pause)),
     ));
     let given = given.prepared();
     on!(connection, c => given.execute(c))?;
@@ -219,6 +219,48 @@ mod tests {
         let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
         assert!(take(&store, &slots, &pace).await.unwrap()[0].blocks(&pace));
         assert!(take(&store, &slots, &pace).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_block_that_a_right_login_ends_leaves_the_next_one_as_long_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Database::Sqlite(folder.path().join("signet.db")), 2).unwrap();
+        store.migrate().await.unwrap();
+        let now: DateTime<Utc> = "2026-11-24T21:00:00Z".parse().unwrap();
+        let first_pause = Duration::seconds(30);
+        let at = |seconds| Pace {
+            now: now + Duration::seconds(seconds),
+            window: Duration::hours(1),
+            first_pause,
+            longest_pause: Duration::hours(1),
+        };
+        let slots = [Slot { key: vec![1], allowed: 3 }];
+        let take = async |seconds| take(&store, &slots, &at(seconds)).await.unwrap().pop();
+        let give_back = async |taken: &Taken| give_back(&mut store.writing().await.unwrap(), taken).await.unwrap();
+        let end = async || blocked_until(&mut store.reading().await.unwrap(), vec![vec![1]], now).await.unwrap();
+
+        // Three at once, all right: whichever is done first makes room for another, and that one blocks again.
+        let mut at_once = [take(0).await.unwrap(), take(0).await.unwrap(), take(0).await.unwrap()];
+        for number in 0..12 {
+            assert_eq!(end().await, Some(now + first_pause), "{number}");
+            assert!(take(0).await.is_none(), "{number}");
+            give_back(&at_once[number % 3]).await;
+            assert_eq!(end().await, None, "{number}");
+            at_once[number % 3] = take(0).await.unwrap();
+        }
+        // These three are wrong, and so is each that comes when a block is over: every block is twice as long.
+        let fourth = take(30).await.unwrap();
+        assert_eq!(end().await, Some(now + Duration::seconds(30 + 60)));
+        let fifth = take(90).await.unwrap();
+        assert_eq!(end().await, Some(now + Duration::seconds(90 + 120)));
+        // An attempt from before that is right ends no block of another. Its own it ends, and no time is made of none.
+        give_back(&fourth).await;
+        assert_eq!(end().await, Some(now + Duration::seconds(90 + 120)));
+        give_back(&fifth).await;
+        assert_eq!(end().await, None);
+        give_back(&at_once[0]).await;
+        let sixth = take(90).await.unwrap();
+        assert_eq!((sixth.attempts, end().await), (3, Some(now + Duration::seconds(90 + 120))));
     }
 
     // diesel-async blocks until a statement that nobody waits for any more is done, which a runtime of one thread refuses.

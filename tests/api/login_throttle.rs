@@ -259,6 +259,24 @@ on_both! {
         assert_eq!(rows("known_addresses").await, 0);
     }
 
+    async fn right_logins_that_reach_a_limit_together_wait_no_longer_the_next_time(app) {
+        change(&app, SettingsChange { login_limit_per_address: Some(2), ..SettingsChange::default() }).await;
+        let office = behind_a_proxy(&app).await;
+        // Each for the first time from there: known, it would have a counter of its own.
+        let names: Vec<_> = (0..16).map(|number| format!("employee-{number}")).collect();
+        for name in &names {
+            app.user(name).await;
+        }
+        let mut waits = Vec::new();
+        for together in names.chunks(4) {
+            let answers = join_all(together.iter().map(|name| office.right(HERE, name))).await;
+            waits.extend(answers.iter().filter(|answer| answer.status != 200).map(retry_after));
+        }
+        assert!(!waits.is_empty(), "not one of four came while two were at it");
+        assert!(waits.iter().all(|wait| *wait <= 30), "{waits:?}");
+        office.right(HERE, "alice").await.tokens();
+    }
+
     async fn a_login_from_a_known_address_asks_the_database_three_times(app) {
         let app = behind_a_proxy(&app).await;
         app.right(HERE, "alice").await.tokens();
