@@ -15,6 +15,7 @@ use actix_web::{HttpMessage as _, HttpResponse, web};
 use futures_util::FutureExt as _;
 
 use super::error;
+use super::limits;
 use super::observation::{Listener, Observation, UNROUTED, known_method};
 use super::stopping::Stopping;
 use crate::oauth::Provider;
@@ -73,6 +74,7 @@ pub async fn transaction(
         return Err(InternalError::from_response("panicked", response).into());
     };
     let mut response = outcome?;
+    limits::pace(&response).await;
     add_headers(response.headers_mut(), &id, is_https);
     if stopping.is_some_and(|stopping| stopping.is_announced()) {
         // Looked at now, for the request may have taken a while.

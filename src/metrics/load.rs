@@ -13,6 +13,7 @@ pub struct Load {
     pub in_flight: usize,
     pub shed: u64,
     pub rate_limited: u64,
+    pub held_back: u64,
 }
 
 type Read = Box<dyn Fn() -> Load + Send + Sync>;

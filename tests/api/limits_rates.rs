@@ -1,8 +1,12 @@
 //! How many requests an address may make, and how many are answered at a time: beyond that 429 and 503, each with a time to
 //! come back, while everybody else goes on.
 
-use std::time::Duration;
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
+use signet::admin::settings::SettingsChange;
 use signet::config::Config;
 use signet::http::{Bounds, Limits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::support::app::{Answer, App, Backend, Variant, run};
 use crate::support::frames::{DATA, END_STREAM, Frames, frame};
+use crate::support::guesses::change;
 use crate::support::limited::{self, Limited};
 use crate::support::sql::Held;
 
@@ -113,6 +118,43 @@ fn introspections_have_a_rate_of_their_own_however_the_path_is_written() {
         }
         assert!(refused >= 15, "{refused}");
         post(&app, &server, "/oauth2/token", Some("192.0.2.1"), &OWN).await.tokens();
+    });
+}
+
+#[test]
+fn who_is_told_to_wait_and_does_not_is_held_back_for_a_moment_and_keeps_nobody_out() {
+    run(Backend::Sqlite, |app| async move {
+        change(&app, SettingsChange { login_limit_per_name: Some(1), ..SettingsChange::default() }).await;
+        let mut limits = limits(&[("SIGNET_MAX_IN_FLIGHT", "1")], &[]);
+        limits.bounds.refusals_at_once = NonZeroU32::MIN;
+        let server = limited::plain(&app, limits);
+        let guess = [("grant_type", "password"), ("username", "nobody"), ("password", "a guess")];
+        let guess = || post(&app, &server, "/oauth2/token", None, &guess);
+        guess().await.refused(400, "invalid_grant");
+        // One a second of those that come from now on is refused at once.
+        let mut quickest = Duration::MAX;
+        for _ in 0..20 {
+            let (before, began) = (server.load().held_back, Instant::now());
+            guess().await.refused(429, "temporarily_unavailable");
+            if server.load().held_back > before {
+                quickest = quickest.min(began.elapsed());
+            }
+        }
+        assert!((Duration::from_millis(75)..BOUND).contains(&quickest), "{quickest:?}");
+        // While it is held, its place among those in flight is another's.
+        for number in 0.. {
+            assert!(number < 10, "it is not held again");
+            let before = server.load().held_back;
+            let mut held = pin!(guess());
+            let is_held = server.until("it is held", |load| load.held_back > before);
+            if matches!(select(&mut held, pin!(is_held)).await, Either::Right(_)) {
+                let other = post(&app, &server, "/oauth2/introspect", None, &[("token", "x")]).await;
+                assert_eq!(other.status, 200);
+                held.await.refused(429, "temporarily_unavailable");
+                break;
+            }
+        }
+        assert_eq!(server.load().shed, 0);
     });
 }
 

@@ -1,18 +1,22 @@
-//! What the server bears: connections, requests from an address, requests in flight. Beyond each bound whoever comes is
-//! refused at once, with as little work as can be, so that those who are in get their answers in time.
+//! What the server bears: connections, requests from an address, requests in flight, refusals. Beyond each bound whoever
+//! comes is refused at once, with as little work as can be, so that those who are in get their answers in time.
 //!
 //! All of it is one instance's own and lies in memory: it protects the instance, not accounts.
 
 mod block;
 mod connections;
+mod pace;
 mod rates;
 mod socket;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpMessage as _, HttpRequest};
 
 use super::client_address;
@@ -20,6 +24,7 @@ use super::error::Error;
 use super::server::Limits;
 use block::Block;
 pub use connections::{Connections, InService, Seat};
+use pace::Pace;
 use rates::Rates;
 pub use socket::Socket;
 
@@ -39,6 +44,8 @@ pub struct Bounds {
     pub token_rate: Rate,
     /// Of introspections.
     pub introspection_rate: Rate,
+    /// Answers with `Retry-After` a second that are not held back.
+    pub refusals_at_once: NonZeroU32,
 }
 
 impl Bounds {
@@ -49,6 +56,7 @@ impl Bounds {
             in_flight: config.max_in_flight.get(),
             token_rate: config.token_rate,
             introspection_rate: config.introspection_rate,
+            refusals_at_once: pace::AT_ONCE,
         }
     }
 
@@ -77,6 +85,7 @@ impl Default for Bounds {
             in_flight: 20_000,
             token_rate: Rate::OFF,
             introspection_rate: Rate::OFF,
+            refusals_at_once: pace::AT_ONCE,
         }
     }
 }
@@ -92,6 +101,7 @@ struct Counts {
     most_in_flight: usize,
     in_flight: AtomicUsize,
     shed: Seldom,
+    pace: Arc<Pace>,
 }
 
 /// Why a request is not taken.
@@ -133,6 +143,7 @@ impl Gates {
             most_in_flight: bounds.in_flight,
             in_flight: AtomicUsize::new(0),
             shed: Seldom::default(),
+            pace: Arc::new(Pace::new(bounds.refusals_at_once, bounds.in_flight)),
         }))
     }
 
@@ -149,6 +160,7 @@ impl Gates {
             in_flight: self.0.in_flight.load(Ordering::Relaxed),
             shed: self.0.shed.total(),
             rate_limited: limited.map(|rates| rates.refused.total()).sum(),
+            held_back: self.0.pace.held(),
         }
     }
 
@@ -206,4 +218,15 @@ pub fn serve(request: &HttpRequest) -> Option<InService> {
     }
     // HTTP/2 says it with each request.
     request.extensions().get::<Arc<Seat>>().map(Seat::serve)
+}
+
+/// Holds an answer back for a moment where too many tell their clients to come back later. Its request is in flight no
+/// longer: others may come in.
+pub async fn pace(answer: &ServiceResponse<impl Sized>) {
+    let request = answer.request();
+    let paced = if answer.headers().contains_key(RETRY_AFTER) { request.app_data::<Gates>() } else { None };
+    let Some(_held) = paced.and_then(|gates| gates.0.pace.hold()) else { return };
+    let _in_service = serve(request);
+    request.extensions_mut().remove::<Begun>();
+    tokio::time::sleep(pace::MOMENT).await;
 }

@@ -89,11 +89,12 @@ fn loads(snapshot: &Snapshot, encoder: &mut Encoder<'_>) -> Result {
         ("signet_connections", "Connections that are open.", |load| load.connections),
         ("signet_requests_in_flight", "Requests that are being answered and count as load.", |load| load.in_flight),
     ];
-    const COUNTS: [Count; 4] = [
+    const COUNTS: [Count; 5] = [
         ("signet_connections_refused", "Connections closed at once: too many.", |load| load.connections_refused),
         ("signet_connections_evicted", "Quiet connections closed for new ones.", |load| load.connections_evicted),
         ("signet_requests_shed", "Requests answered 503: too many in flight.", |load| load.shed),
         ("signet_requests_rate_limited", "Requests answered 429: too many from an address.", |load| load.rate_limited),
+        ("signet_answers_held_back", "Answers with Retry-After held back: too many.", |load| load.held_back),
     ];
     let loads = snapshot.provider.metrics.loads.all();
     for (name, help, gauge) in GAUGES {
