@@ -1,7 +1,8 @@
 //! More logins at once than the machine can hash: how many get through, how soon the others are told to come back, and
 //! what everybody else feels of it meanwhile.
 //!
-//! The logins are right ones, from an address each, with the brake on. Whoever is refused waits as long as it is told to.
+//! The logins are right ones, from an address each, with the brake on. Whoever is refused waits as long as it is told to, or,
+//! where that is asked for, not at all.
 
 use std::time::Duration;
 
@@ -29,8 +30,18 @@ const RESIDENT_TARGET_MIB: f64 = 40.0;
 const MIB_OF_A_WORKER: f64 = 19.0;
 const RATE_TARGET: f64 = 0.95;
 
+/// What those who are refused do.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub enum Manners {
+    /// They wait as `Retry-After` says.
+    Wait,
+    /// They ask again at once.
+    Insist,
+}
+
 pub struct Flood {
     connections: usize,
+    manners: Manners,
     workers: usize,
     bare_per_second: f64,
     logins_per_second: f64,
@@ -69,7 +80,11 @@ fn bare_rate(threads: usize, measured: Duration) -> Result<f64, Failure> {
 }
 
 /// The bare rate is measured before and after, for the machine drifts.
-pub async fn measure(signet: &Instance, connections: usize, measured: Duration) -> Result<Flood, Failure> {
+pub async fn measure(
+    signet: &Instance,
+    (connections, manners): (usize, Manners),
+    measured: Duration,
+) -> Result<Flood, Failure> {
     let workers = processors::number();
     let address = signet.server.address;
     let sessions = signet.sessions(2).await?;
@@ -78,7 +93,7 @@ pub async fn measure(signet: &Instance, connections: usize, measured: Duration) 
     let window = (begin, begin + measured);
     let mut logins = JoinSet::new();
     for number in 0..connections {
-        logins.spawn(log_in(Connection::new(address), signet.logins(number), window));
+        logins.spawn(log_in(Connection::new(address), signet.logins(number), window, manners));
     }
     let mut probes = JoinSet::new();
     for session in sessions {
@@ -89,6 +104,7 @@ pub async fn measure(signet: &Instance, connections: usize, measured: Duration) 
     let resident_mib = signet.server.supervised.process().resident_mib()?;
     let mut flood = Flood {
         connections,
+        manners,
         workers,
         bare_per_second: 0.0,
         logins_per_second: 0.0,
@@ -121,6 +137,7 @@ async fn log_in(
     mut connection: Connection,
     login: Conversation,
     (begin, end): (Instant, Instant),
+    manners: Manners,
 ) -> (Tally, Histogram) {
     let (mut tally, mut refused) = (Tally::default(), Histogram::new());
     while Instant::now() < end {
@@ -134,7 +151,9 @@ async fn log_in(
                 if counts {
                     refused.record(answered - sent);
                 }
-                sleep(retry_after).await;
+                if manners == Manners::Wait {
+                    sleep(retry_after).await;
+                }
             }
             other => {
                 tally.errors.push(format!("a login: {other:?}"));
@@ -182,7 +201,9 @@ impl Flood {
         let rate = logins_per_second / bare_per_second;
         let apart =
             processors::of_signet().map(|list| format!(", signet alone on processor {list}")).unwrap_or_default();
-        let mut lines = vec![format!("Login flood: {connections} logins at once, {workers} password workers{apart}\n")];
+        let insist = if self.manners == Manners::Insist { " that do not wait as they are told" } else { "" };
+        let mut lines =
+            vec![format!("Login flood: {connections} logins at once{insist}, {workers} password workers{apart}\n")];
         lines.push(format!(
             "- {logins_per_second:.0} logins/s: {:.0} % of bare Argon2id, {bare_per_second:.0}/s (target: at least {:.0} \
              %, {})",
@@ -219,6 +240,7 @@ impl Flood {
         let p99 = |histogram: &Histogram| histogram.quantile(0.99).as_secs_f64() * 1e3;
         json!({
             "connections": self.connections,
+            "wait_as_told": self.manners == Manners::Wait,
             "password_workers": self.workers,
             "bare_argon2_per_second": self.bare_per_second,
             "logins_per_second": self.logins_per_second,

@@ -220,10 +220,10 @@ async fn measure(options: &Options, database: Database) -> Result<Section, Failu
             measurements.push(measurement);
         }
     }
-    if let (Some(signet), Some(connections)) = (&signet, options.flood()) {
-        eprintln!("{}: {connections} logins at once", section.database);
+    if let (Some(signet), Some((logins, manners))) = (&signet, options.flood()) {
+        eprintln!("{}: {logins} logins at once", section.database);
         let measured = Duration::from_secs(options.seconds);
-        section.flood = Some(login_flood::measure(signet, connections, measured).await?);
+        section.flood = Some(login_flood::measure(signet, (logins, manners), measured).await?);
     }
     Ok(section)
 }

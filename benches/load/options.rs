@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::login_flood::Manners;
 use crate::scenario::Scenario;
 
 /// Puts signet under load, on PostgreSQL and on SQLite, beside references that show what the machine can do.
@@ -38,6 +39,9 @@ pub struct Options {
     /// The flood of logins only, with half of the processors for signet alone: database and generator have the others
     #[arg(long, conflicts_with = "scenario")]
     pub apart: bool,
+    /// In the flood, who is refused asks again at once, whatever `Retry-After` says
+    #[arg(long)]
+    insist: bool,
     /// Slow clients, beside honest requests, after all else; 0 for none
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(0..=20_000))]
     pub slow: u32,
@@ -90,9 +94,10 @@ impl Options {
         self.flood_only || self.apart
     }
 
-    /// How many logins are to come at once: none where single scenarios were asked for.
-    pub fn flood(&self) -> Option<usize> {
-        (self.flood > 0 && (self.only_floods() || self.scenario.is_empty())).then_some(self.flood as usize)
+    /// How many logins are to come at once, and how they behave: none where single scenarios were asked for.
+    pub fn flood(&self) -> Option<(usize, Manners)> {
+        let manners = if self.insist { Manners::Insist } else { Manners::Wait };
+        (self.flood > 0 && (self.only_floods() || self.scenario.is_empty())).then_some((self.flood as usize, manners))
     }
 
     pub fn databases(&self) -> Vec<Database> {
