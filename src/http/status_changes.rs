@@ -96,33 +96,34 @@ fn events(
     held: (Arc<Provider>, (Listener, Option<InService>)),
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
     // The list that a client fetches may be older than the event that asks for it. Where the client cannot be told what it may
-    // lack, it is asked once more.
+    // lack, it is asked once more; until then no event has an id, for one that came back with it would not be asked.
     let (first, again) = match beginning {
-        Beginning::Missed(change) => (revoked(&change), None),
+        Beginning::Missed(change) => (revoked(Some(change.revision), &change.revoked), None),
         Beginning::Fetch { revision, recent, is_all } => {
-            let recent = if recent.is_empty() { Bytes::new() } else { revoked(&Change { revision, revoked: recent }) };
-            let first = [reset(Some(revision)), recent].concat().into();
-            (first, if is_all { None } else { Some(Instant::now() + SETTLED) })
+            let id = is_all.then_some(revision);
+            let recent = if recent.is_empty() { String::new() } else { revoked(id, &recent) };
+            (reset(id) + &recent, if is_all { None } else { Some(Instant::now() + SETTLED) })
         }
     };
     unfold((Some(first), again, changes, held), async |(first, again, mut changes, held)| {
         if let Some(first) = first {
-            return Some((Ok(first), (None, again, changes, held)));
+            return Some((Ok(first.into()), (None, again, changes, held)));
         }
         let heartbeat = Instant::now() + HEARTBEAT;
         let (event, again) = match timeout_at(again.unwrap_or(heartbeat).min(heartbeat), changes.recv()).await {
             // Silence must not pass for "nothing was revoked" when the database cannot be asked.
             Err(_elapsed) if !held.0.directory.is_confirmed() => return None,
             Err(_elapsed) if again.is_some() => (reset(None), None),
-            Err(_elapsed) => (Bytes::from_static(b":\n\n"), None),
-            Ok(Ok(change)) if is_told(&change) => (revoked(&change), again),
-            // Too much for an event, or more than the client kept up with. Without an id: the list that is fetched now may not have
-            // it yet, so it cannot be gone on from here.
+            Err(_elapsed) => (":\n\n".to_owned(), None),
+            Ok(Ok(change)) if is_told(&change) => {
+                (revoked(again.is_none().then_some(change.revision), &change.revoked), again)
+            }
+            // Too much for an event, or more than the client kept up with.
             Ok(Ok(_) | Err(RecvError::Lagged(_))) => (reset(None), Some(Instant::now() + SETTLED)),
             // The list was purged: its last token has expired.
             Ok(Err(RecvError::Closed)) => return None,
         };
-        Some((Ok(event), (None, again, changes, held)))
+        Some((Ok(event.into()), (None, again, changes, held)))
     })
 }
 
@@ -131,12 +132,15 @@ fn is_told(change: &Change) -> bool {
     change.revoked.len() <= MOST_RANGES
 }
 
-fn revoked(Change { revision, revoked }: &Change) -> Bytes {
-    let data = json!({ "revoked": revoked });
-    format!("id: {revision}\nevent: revoked\ndata: {data}\n\n").into()
+fn revoked(id: Option<i64>, ranges: &[(i64, i64)]) -> String {
+    event(id, "revoked", &json!({ "revoked": ranges }))
 }
 
-fn reset(revision: Option<i64>) -> Bytes {
-    let id = revision.map(|revision| format!("id: {revision}\n")).unwrap_or_default();
-    format!("{id}event: reset\ndata: {{}}\n\n").into()
+fn reset(id: Option<i64>) -> String {
+    event(id, "reset", &json!({}))
+}
+
+fn event(id: Option<i64>, kind: &str, data: &serde_json::Value) -> String {
+    let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+    format!("{id}event: {kind}\ndata: {data}\n\n")
 }

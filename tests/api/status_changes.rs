@@ -52,11 +52,16 @@ impl Listener {
         }
     }
 
-    /// What is revoked by the next event.
+    /// What is revoked by the next event, from which can be gone on.
     async fn revoked(&mut self) -> (i64, Vec<(i64, i64)>) {
+        let (id, revoked) = self.told().await;
+        (id.unwrap(), revoked)
+    }
+
+    async fn told(&mut self) -> (Option<i64>, Vec<(i64, i64)>) {
         let event = self.next().await;
         assert_eq!(event.kind, "revoked", "{event:?}");
-        (event.id.unwrap(), serde_json::from_value(event.data["revoked"].clone()).unwrap())
+        (event.id, serde_json::from_value(event.data["revoked"].clone()).unwrap())
     }
 }
 
@@ -71,6 +76,7 @@ async fn revoke(app: &App, tokens: &Tokens) {
 on_both! {
     async fn a_listener_is_told_what_is_revoked_with_an_id_to_go_on_from(app) {
         let (one, two) = (app.log_in().await, app.log_in().await);
+        app.advance(5);
         let mut listener = listen(&app, None).await;
         let header = |name: &str| listener.response.headers()[name].to_str().unwrap().to_owned();
         assert_eq!((header("content-type"), header("cache-control")), ("text/event-stream".into(), "no-store".into()));
@@ -93,6 +99,7 @@ on_both! {
     async fn who_begins_to_listen_is_told_what_the_list_may_be_too_old_for(app) {
         let (one, two) = (app.log_in().await, app.log_in().await);
         app.synchronise().await;
+        app.advance(5);
         let made = app.get("/status-lists/1").await.text;
         revoke(&app, &one).await;
         app.synchronise().await;
@@ -115,8 +122,37 @@ on_both! {
         assert_eq!(listener.revoked().await.1, [(index(&three), index(&three))], "and are not told");
     }
 
+    async fn who_may_lack_something_is_given_no_id_until_it_has_fetched_the_list_again(app) {
+        let (one, two) = (app.log_in().await, app.log_in().await);
+        app.synchronise().await;
+        // It has just started: of what was revoked a moment before it knows no time.
+        let young = app.second_instance().await;
+        revoke(&app, &one).await;
+        young.synchronise().await;
+        let mut listener = listen(&young, None).await;
+        let beginning = listener.next().await;
+        assert_eq!((beginning.kind.as_str(), beginning.id), ("reset", None));
+        assert_eq!(listener.told().await, (None, vec![(index(&one), index(&one))]));
+        let told = Instant::now();
+        revoke(&app, &two).await;
+        young.synchronise().await;
+        assert_eq!(listener.told().await, (None, vec![(index(&two), index(&two))]));
+        // An instance that has had no news of its database for two seconds tells nothing.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        young.synchronise().await;
+        assert_eq!((listener.next().await.kind.as_str(), told.elapsed() >= Duration::from_secs(4)), ("reset", true));
+        let three = app.log_in().await;
+        revoke(&app, &three).await;
+        young.synchronise().await;
+        let (id, revoked) = listener.revoked().await;
+        assert_eq!(revoked, [(index(&three), index(&three))]);
+        let (now, missed) = listen(&young, Some(&id.to_string())).await.revoked().await;
+        assert_eq!((now, missed), (id, vec![]), "it can be gone on from");
+    }
+
     async fn who_comes_back_is_told_what_it_missed_by_any_instance(app) {
         let (one, two) = (app.log_in().await, app.log_in().await);
+        app.advance(5);
         let known = listen(&app, None).await.next().await.id.unwrap();
         revoke(&app, &one).await;
         app.synchronise().await;
@@ -144,6 +180,7 @@ on_both! {
         for _ in 0..5 {
             app.token(&[("grant_type", "client_credentials")]).await.tokens();
         }
+        app.advance(5);
         let mut listener = listen(&app, None).await;
         listener.next().await;
         app.admin().delete_client("erp").await.unwrap();
@@ -166,6 +203,7 @@ on_both! {
 
     async fn who_cannot_keep_up_is_told_to_fetch_the_list(app) {
         let tokens = app.log_in().await;
+        app.advance(5);
         let known = listen(&app, None).await.next().await.id.unwrap();
         revoke(&app, &tokens).await;
         let id = if app.backend() == Backend::Sqlite { "randomblob(16)" } else { "gen_random_uuid()" };
