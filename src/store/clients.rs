@@ -59,11 +59,11 @@ pub async fn insert(connection: &mut Connection, client: &Client) -> Result<(), 
 }
 
 pub async fn find(connection: &mut Connection, client_id: &str) -> Result<Option<Client>, Error> {
-    Ok(on!(connection, c => clients::table.filter(clients::client_id.eq(client_id)).select(Client::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => clients::table.filter(clients::client_id.eq(client_id)).select(Client::as_select()).get_result(c)).optional()?)
 }
 
 pub async fn find_by_id(connection: &mut Connection, id: Uuid) -> Result<Option<Client>, Error> {
-    Ok(on!(connection, c => clients::table.find(Bind(id)).select(Client::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => clients::table.find(Bind(id)).select(Client::as_select()).get_result(c)).optional()?)
 }
 
 /// Clients in the order of their identifiers, those behind `after`.

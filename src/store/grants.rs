@@ -101,7 +101,7 @@ pub async fn insert(connection: &mut Connection, grant: &Grant) -> Result<(), Er
 }
 
 pub async fn find(connection: &mut Connection, id: Uuid) -> Result<Option<Grant>, Error> {
-    Ok(on!(connection, c => grants::table.find(Bind(id)).select(Grant::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => grants::table.find(Bind(id)).select(Grant::as_select()).get_result(c)).optional()?)
 }
 
 /// Its user's name, and since when that user is disabled.
@@ -111,7 +111,7 @@ pub type Holder = (String, Option<DateTime<Utc>>);
 pub async fn find_with_user(connection: &mut Connection, id: Uuid) -> Result<Option<(Grant, Holder)>, Error> {
     let found = grants::table.inner_join(users::table).filter(grants::id.eq(Bind(id)));
     let holder = (users::username, users::disabled_at);
-    Ok(on!(connection, c => found.select((Grant::as_select(), holder)).first(c)).optional()?)
+    Ok(on!(connection, c => found.select((Grant::as_select(), holder)).get_result(c)).optional()?)
 }
 
 /// Takes the presented generation: `Some` for the one request that wins, whose grant then stands at the next one.

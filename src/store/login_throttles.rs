@@ -176,8 +176,9 @@ pub async fn blocked_until(
     let blocked = login_throttles::table
         .filter(login_throttles::key.eq_any(keys))
         .filter(login_throttles::blocked_until.gt(now.timestamp_micros()))
-        .select(max(login_throttles::blocked_until));
-    let longest: Option<i64> = on!(connection, c => blocked.first(c))?;
+        .select(max(login_throttles::blocked_until))
+        .prepared();
+    let longest: Option<i64> = on!(connection, c => blocked.get_result(c))?;
     Ok(longest.and_then(DateTime::from_timestamp_micros))
 }
 

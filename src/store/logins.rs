@@ -40,7 +40,9 @@ pub async fn look_up(
     let blocked = login_throttles::table
         .filter(login_throttles::key.eq_any(counters))
         .filter(login_throttles::blocked_until.gt(now.timestamp_micros()))
-        .select((login_throttles::key, login_throttles::blocked_until));
+        .select((login_throttles::key, login_throttles::blocked_until))
+        // Three keys, always.
+        .prepared();
     let (user, blocked) = match connection {
         Connection::Postgres(object) => surrounded!(&mut **object, c => {
             let shared: &diesel_async::AsyncPgConnection = c;
@@ -83,7 +85,7 @@ pub async fn insert(
         Connection::Postgres(object) => {
             let shared: &diesel_async::AsyncPgConnection = object;
             let (mut first, mut second, mut third) = (shared, shared, shared);
-            let sent = (login.execute(&mut first), added.execute(&mut second), event.execute(&mut third));
+            let sent = (login.get_results::<i64>(&mut first), added.execute(&mut second), event.execute(&mut third));
             let (recorded, added, event) = join3(sent.0, sent.1, sent.2).await;
             // That the user is gone is told by the grant; the others then only fail with it.
             added?;
@@ -92,7 +94,7 @@ pub async fn insert(
         }
         Connection::Sqlite(object) => {
             let visit = move |c: &mut SqliteConnection| {
-                let recorded = diesel::RunQueryDsl::execute(login, c)?;
+                let recorded = diesel::RunQueryDsl::get_results::<i64>(login, c)?;
                 diesel::RunQueryDsl::execute(added, c)?;
                 diesel::RunQueryDsl::execute(event, c)?;
                 Ok(recorded)
@@ -100,7 +102,7 @@ pub async fn insert(
             object.spawn_blocking(visit).await?
         }
     };
-    Ok(recorded == 1)
+    Ok(!recorded.is_empty())
 }
 
 /// What is found once a grant is there, and its user's row locked.
@@ -118,7 +120,7 @@ pub async fn follow_up(
     (grant, limit): (&Grant, i64),
     counter: Option<&[u8]>,
 ) -> Result<Aftermath, Error> {
-    let revocation = revocation_of!(grant.status_list_id, grant.status_index).limit(1);
+    let revocation = revocation_of!(grant.status_list_id, grant.status_index);
     let evicted = eviction!(grant, limit);
     let counter = counter.map(|key| diesel::delete(login_throttles::table.find(key.to_vec())));
     let (revocation, evicted) = match connection {
@@ -131,13 +133,13 @@ pub async fn follow_up(
                     None => Ok(0),
                 }
             };
-            let sent = (revocation.load::<DateTime<Utc>>(&mut first), evicted.get_results(&mut second));
+            let sent = (revocation.get_result::<Option<DateTime<Utc>>>(&mut first), evicted.get_results(&mut second));
             let (revocation, evicted, _) = try_join3(sent.0, sent.1, counter).await?;
             (revocation, evicted)
         }
         Connection::Sqlite(object) => {
             let visit = move |c: &mut SqliteConnection| {
-                let revocation = diesel::RunQueryDsl::load::<DateTime<Utc>>(revocation, c)?;
+                let revocation = diesel::RunQueryDsl::get_result::<Option<DateTime<Utc>>>(revocation, c)?;
                 let evicted = diesel::RunQueryDsl::get_results(evicted, c)?;
                 if let Some(counter) = counter {
                     diesel::RunQueryDsl::execute(counter, c)?;
@@ -147,7 +149,7 @@ pub async fn follow_up(
             object.spawn_blocking(visit).await?
         }
     };
-    Ok(Aftermath { is_revoked: !revocation.is_empty(), evicted })
+    Ok(Aftermath { is_revoked: revocation.is_some(), evicted })
 }
 
 /// Begins the counter of a pair anew.

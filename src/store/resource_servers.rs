@@ -51,7 +51,7 @@ pub async fn insert(connection: &mut Connection, server: &ResourceServer) -> Res
 }
 
 pub async fn find(connection: &mut Connection, audience: &str) -> Result<Option<ResourceServer>, Error> {
-    Ok(on!(connection, c => resource_servers::table.filter(resource_servers::audience.eq(audience)).select(ResourceServer::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => resource_servers::table.filter(resource_servers::audience.eq(audience)).select(ResourceServer::as_select()).get_result(c)).optional()?)
 }
 
 /// Resource servers in the order of their audiences, those behind `after`.

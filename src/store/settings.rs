@@ -101,7 +101,7 @@ impl Settings {
 }
 
 pub async fn load(connection: &mut Connection) -> Result<Settings, Error> {
-    Ok(on!(connection, c => settings::table.select(Settings::as_select()).first(c))?)
+    Ok(on!(connection, c => settings::table.select(Settings::as_select()).get_result(c))?)
 }
 
 pub async fn store(connection: &mut Connection, settings: &Settings) -> Result<(), Error> {

@@ -44,7 +44,7 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<SigningKey>, Error> 
 }
 
 pub async fn find(connection: &mut Connection, kid: &str) -> Result<Option<SigningKey>, Error> {
-    Ok(on!(connection, c => signing_keys::table.find(kid).select(SigningKey::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => signing_keys::table.find(kid).select(SigningKey::as_select()).get_result(c)).optional()?)
 }
 
 /// Whether the key was revoked. A key that is gone was not.

@@ -145,7 +145,7 @@ pub async fn lists(connection: &mut Connection) -> Result<Vec<StatusList>, Error
 }
 
 pub async fn find_list(connection: &mut Connection, id: i64) -> Result<Option<StatusList>, Error> {
-    let found = on!(connection, c => status_lists::table.find(id).select(StatusList::as_select()).first(c));
+    let found = on!(connection, c => status_lists::table.find(id).select(StatusList::as_select()).get_result(c));
     Ok(found.optional()?)
 }
 
@@ -194,20 +194,21 @@ pub async fn newest_revision(connection: &mut Connection) -> Result<i64, Error> 
     Ok(on!(connection, c => newest.get_result::<Option<i64>>(c))?.unwrap_or_default())
 }
 
-/// The query of [`revoked_at`].
+/// The query of [`revoked_at`]: ranges of one index are found by it, those of several by an index of their own. A table of
+/// all that was revoked while tokens live is large, and `first_index <= …` alone would go through half of it.
 macro_rules! revocation_of {
-    ($list:expr, $index:expr) => {
+    ($list:expr, $index:expr) => {{
+        let in_list = || revocations::status_list_id.eq($list);
+        let several = in_list().and(revocations::first_index.lt(revocations::last_index));
+        let around = several.and(revocations::first_index.le($index)).and(revocations::last_index.ge($index));
         revocations::table
-            .filter(revocations::status_list_id.eq($list))
-            .filter(revocations::first_index.le($index))
-            .filter(revocations::last_index.ge($index))
-            .order(revocations::revoked_at)
-            .select(revocations::revoked_at)
-    };
+            .filter(in_list().and(revocations::first_index.eq($index)).or(around))
+            .select(diesel::dsl::min(revocations::revoked_at))
+    }};
 }
 pub(super) use revocation_of;
 
 /// When the index was revoked, if it was.
 pub async fn revoked_at(connection: &mut Connection, list: i64, index: i64) -> Result<Option<DateTime<Utc>>, Error> {
-    Ok(on!(connection, c => revocation_of!(list, index).first(c)).optional()?)
+    Ok(on!(connection, c => revocation_of!(list, index).get_result(c))?)
 }

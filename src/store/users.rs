@@ -68,11 +68,11 @@ pub async fn password_hashes(
 }
 
 pub async fn find(connection: &mut Connection, id: Uuid) -> Result<Option<User>, Error> {
-    Ok(on!(connection, c => users::table.find(Bind(id)).select(User::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => users::table.find(Bind(id)).select(User::as_select()).get_result(c)).optional()?)
 }
 
 pub async fn find_by_name(connection: &mut Connection, canonical_username: &str) -> Result<Option<User>, Error> {
-    Ok(on!(connection, c => users::table.filter(users::canonical_username.eq(canonical_username)).select(User::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => users::table.filter(users::canonical_username.eq(canonical_username)).select(User::as_select()).get_result(c)).optional()?)
 }
 
 /// Users whose canonical names begin with `prefix`, in the order of those, behind `after`.
@@ -100,7 +100,9 @@ macro_rules! recorded_login {
             .filter(users::password_version.eq($user.password_version))
             .filter(users::disabled_at.is_null())
             .filter(users::password_grant_disabled_at.is_null());
-        diesel::update(unchanged).set(users::last_login_at.eq(Bind($now))).prepared()
+        // It answers something: diesel has what only counts rows prepared anew by SQLite each time.
+        let recorded = diesel::update(unchanged).set(users::last_login_at.eq(Bind($now)));
+        recorded.returning(users::password_version).prepared()
     }};
 }
 pub(super) use recorded_login;
@@ -109,7 +111,8 @@ pub(super) use recorded_login;
 /// password. It locks the row, so that a password change running at the same time either comes first, and this answers
 /// `false`, or comes later and sees the grant that this login makes in the same transaction.
 pub async fn record_login(connection: &mut Connection, user: &User, now: DateTime<Utc>) -> Result<bool, Error> {
-    Ok(on!(connection, c => recorded_login!(user, now).execute(c))? == 1)
+    let recorded: Vec<i64> = on!(connection, c => recorded_login!(user, now).get_results(c))?;
+    Ok(!recorded.is_empty())
 }
 
 /// Replaces an outdated hash of the same password, unless the password was changed meanwhile.

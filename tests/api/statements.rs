@@ -1,13 +1,17 @@
 //! How statements are run that run for each request: prepared once a connection, and flushed to disk or not, as each needs.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
 use chrono::Duration;
+use diesel::connection::{CacheSize, InstrumentationEvent};
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::RunQueryDsl as _;
+use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use signet::store::login_throttles::{Pace, Slot, give_back, take};
 use signet::store::revisions::{Topic, bump};
 use signet::store::{Connection, Database, Store};
 
-use crate::support::app::block_on;
+use crate::support::app::{Backend, Variant, block_on, run};
 
 #[derive(diesel::QueryableByName)]
 struct Row {
@@ -79,5 +83,79 @@ fn a_count_of_logins_is_not_waited_for_on_disk_and_what_comes_after_it_is() {
         let (store, pace) = opened(database.url()).await;
         take(&store, &[Slot { key: vec![1], allowed: 100 }], &pace).await.unwrap();
         assert_eq!(setting(&store, "synchronous_commit").await, "on");
+    });
+}
+
+/// What connections of SQLite were asked, and what of it they keep prepared.
+#[derive(Default)]
+struct Asked {
+    queries: BTreeSet<String>,
+    kept: BTreeSet<String>,
+}
+
+/// Has the connection forget what it keeps, and tell of what comes.
+fn watch(connection: Connection, asked: &Arc<Mutex<Asked>>) {
+    let Connection::Sqlite(mut connection) = connection else { panic!("SQLite") };
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+    let asked = asked.clone();
+    connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        let mut asked = asked.lock().unwrap();
+        match event {
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let text = query.to_string();
+                asked.queries.insert(text.split(" -- binds").next().unwrap().to_owned());
+            }
+            InstrumentationEvent::CacheQuery { sql, .. } => {
+                asked.kept.insert(sql.to_owned());
+            }
+            _ => {}
+        }
+    });
+}
+
+#[derive(diesel::QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+#[test]
+fn what_runs_for_each_request_is_prepared_once_by_sqlite_too_and_goes_through_no_table() {
+    run(Backend::Sqlite, |app| async move {
+        let app = app.variant(Variant { settings: &[("SIGNET_DATABASE_POOL_SIZE", "1")], ..Variant::default() }).await;
+        let requests = async || {
+            let session = app.log_in().await;
+            let next = app.refresh(session.refresh()).await.tokens();
+            let own = app.token(&[("grant_type", "client_credentials")]).await.tokens();
+            for tokens in [&next, &own] {
+                assert_eq!(app.introspect(&tokens.access_token).await["active"], true);
+            }
+        };
+        // What runs once, such as remembering the address, is over then.
+        requests().await;
+        let asked = Arc::new(Mutex::new(Asked::default()));
+        watch(app.provider.store.reading().await.unwrap(), &asked);
+        watch(app.provider.store.writing().await.unwrap(), &asked);
+        requests().await;
+        let Asked { queries, kept } = std::mem::take(&mut *asked.lock().unwrap());
+        let is_sent =
+            |query: &&String| ["SELECT `", "INSERT", "UPDATE", "DELETE"].iter().any(|verb| query.starts_with(verb));
+        let queries: Vec<_> = queries.iter().filter(is_sent).collect();
+        for beginning in ["UPDATE `users`", "UPDATE `grants`", "INSERT INTO `grants`", "INSERT INTO `login_throttles`"]
+        {
+            assert!(queries.iter().any(|query| query.starts_with(beginning)), "{beginning}: {queries:#?}");
+        }
+        for query in queries {
+            assert!(kept.contains(query), "prepared anew each time: {query}");
+            // SQLite plans it anew for each number that is bound there.
+            assert!(!query.contains(" LIMIT ?"), "{query}");
+            let Connection::Sqlite(mut connection) = app.provider.store.reading().await.unwrap() else {
+                panic!("SQLite")
+            };
+            let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}"));
+            let plan: Vec<Step> = plan.load(&mut *connection).await.unwrap();
+            assert!(plan.iter().all(|step| !step.detail.starts_with("SCAN ")), "{query}");
+        }
     });
 }
