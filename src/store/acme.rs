@@ -83,7 +83,7 @@ macro_rules! held {
 
 pub async fn account(connection: &mut Connection, directory: &str) -> Result<Option<AcmeAccount>, Error> {
     let row = acme_accounts::table.find(directory);
-    Ok(on!(connection, c => row.select(AcmeAccount::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => row.select(AcmeAccount::as_select()).get_result(c)).optional()?)
 }
 
 /// Keeps an account where there is none.
@@ -128,7 +128,7 @@ pub async fn find(
     let row = acme_certificates::table
         .filter(acme_certificates::directory.eq(directory))
         .filter(acme_certificates::domains.eq(domains));
-    Ok(on!(connection, c => row.select(AcmeCertificate::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => row.select(AcmeCertificate::as_select()).get_result(c)).optional()?)
 }
 
 /// How often it has changed, when it is due, and until when somebody is at it.
@@ -141,7 +141,7 @@ pub async fn standing(
         acme_certificates::next_order_at,
         acme_certificates::leased_until,
     ));
-    Ok(on!(connection, c => row.first(c)).optional()?)
+    Ok(on!(connection, c => row.get_result(c)).optional()?)
 }
 
 /// Takes an order that is due and that nobody is at.

@@ -186,6 +186,7 @@ pub async fn blocked_until(
 mod tests {
     use diesel::sql_types::Integer;
     use diesel_async::RunQueryDsl as _;
+    use tempfile::TempDir;
 
     use super::*;
     use crate::store::Database;
@@ -203,47 +204,50 @@ mod tests {
         row.synchronous
     }
 
-    #[tokio::test]
-    async fn an_attempt_by_a_slower_clock_is_let_in_after_one_by_a_faster_clock() {
+    async fn opened() -> (TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(Database::Sqlite(folder.path().join("signet.db")), 2).unwrap();
         store.migrate().await.unwrap();
-        let now: DateTime<Utc> = "2026-11-24T21:00:00Z".parse().unwrap();
-        let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
+        (folder, store)
+    }
+
+    const FIRST_PAUSE: Duration = Duration::seconds(30);
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-24T21:00:00Z".parse().unwrap()
+    }
+
+    fn at(seconds: i64) -> Pace {
+        let (window, longest_pause) = (Duration::hours(1), Duration::hours(1));
+        Pace { now: now() + Duration::seconds(seconds), window, first_pause: FIRST_PAUSE, longest_pause }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_by_a_slower_clock_is_let_in_after_one_by_a_faster_clock() {
+        let (_folder, store) = opened().await;
         let slots = [Slot { key: vec![1], allowed: 4 }];
         for (attempt, behind) in [0, 2, 1].into_iter().enumerate() {
-            let pace =
-                Pace { now: now - Duration::seconds(behind), window: Duration::hours(1), first_pause, longest_pause };
+            let pace = at(-behind);
             let taken = take(&store, &slots, &pace).await.unwrap();
             assert!(taken.len() == 1 && !taken[0].blocks(&pace), "{attempt}: {taken:?}");
         }
-        let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
+        let pace = at(0);
         assert!(take(&store, &slots, &pace).await.unwrap()[0].blocks(&pace));
         assert!(take(&store, &slots, &pace).await.unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn a_block_that_a_right_login_ends_leaves_the_next_one_as_long_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(Database::Sqlite(folder.path().join("signet.db")), 2).unwrap();
-        store.migrate().await.unwrap();
-        let now: DateTime<Utc> = "2026-11-24T21:00:00Z".parse().unwrap();
-        let first_pause = Duration::seconds(30);
-        let at = |seconds| Pace {
-            now: now + Duration::seconds(seconds),
-            window: Duration::hours(1),
-            first_pause,
-            longest_pause: Duration::hours(1),
-        };
+        let (_folder, store) = opened().await;
         let slots = [Slot { key: vec![1], allowed: 3 }];
         let take = async |seconds| take(&store, &slots, &at(seconds)).await.unwrap().pop();
         let give_back = async |taken: &Taken| give_back(&mut store.writing().await.unwrap(), taken).await.unwrap();
-        let end = async || blocked_until(&mut store.reading().await.unwrap(), vec![vec![1]], now).await.unwrap();
+        let end = async || blocked_until(&mut store.reading().await.unwrap(), vec![vec![1]], now()).await.unwrap();
 
         // Three at once, all right: whichever is done first makes room for another, and that one blocks again.
         let mut at_once = [take(0).await.unwrap(), take(0).await.unwrap(), take(0).await.unwrap()];
         for number in 0..12 {
-            assert_eq!(end().await, Some(now + first_pause), "{number}");
+            assert_eq!(end().await, Some(now() + FIRST_PAUSE), "{number}");
             assert!(take(0).await.is_none(), "{number}");
             give_back(&at_once[number % 3]).await;
             assert_eq!(end().await, None, "{number}");
@@ -251,28 +255,24 @@ mod tests {
         }
         // These three are wrong, and so is each that comes when a block is over: every block is twice as long.
         let fourth = take(30).await.unwrap();
-        assert_eq!(end().await, Some(now + Duration::seconds(30 + 60)));
+        assert_eq!(end().await, Some(now() + Duration::seconds(30 + 60)));
         let fifth = take(90).await.unwrap();
-        assert_eq!(end().await, Some(now + Duration::seconds(90 + 120)));
+        assert_eq!(end().await, Some(now() + Duration::seconds(90 + 120)));
         // An attempt from before that is right ends no block of another. Its own it ends, and no time is made of none.
         give_back(&fourth).await;
-        assert_eq!(end().await, Some(now + Duration::seconds(90 + 120)));
+        assert_eq!(end().await, Some(now() + Duration::seconds(90 + 120)));
         give_back(&fifth).await;
         assert_eq!(end().await, None);
         give_back(&at_once[0]).await;
         let sixth = take(90).await.unwrap();
-        assert_eq!((sixth.attempts, end().await), (3, Some(now + Duration::seconds(90 + 120))));
+        assert_eq!((sixth.attempts, end().await), (3, Some(now() + Duration::seconds(90 + 120))));
     }
 
     // diesel-async blocks until a statement that nobody waits for any more is done, which a runtime of one thread refuses.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_written_after_a_count_is_flushed_even_if_nobody_waited_for_the_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(Database::Sqlite(folder.path().join("signet.db")), 2).unwrap();
-        store.migrate().await.unwrap();
-        let (first_pause, longest_pause) = (Duration::seconds(30), Duration::hours(1));
-        let now = "2026-11-24T21:00:00Z".parse().unwrap();
-        let pace = Pace { now, window: Duration::hours(1), first_pause, longest_pause };
+        let (_folder, store) = opened().await;
+        let pace = at(0);
         let slots = [Slot { key: vec![1], allowed: 100 }];
         assert_eq!(take(&store, &slots, &pace).await.unwrap()[0].attempts, 1);
         assert_eq!(synchronous(&store).await, 2);

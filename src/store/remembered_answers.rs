@@ -31,7 +31,7 @@ pub async fn find(
     since: DateTime<Utc>,
 ) -> Result<Option<RememberedAnswer>, Error> {
     let query = remembered_answers::table.find(key).filter(remembered_answers::created_at.gt(Bind(since)));
-    Ok(on!(connection, c => query.select(RememberedAnswer::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => query.select(RememberedAnswer::as_select()).get_result(c)).optional()?)
 }
 
 /// Removes those of before, however many there are: administrators make few.

@@ -100,7 +100,7 @@ macro_rules! recorded_login {
             .filter(users::password_version.eq($user.password_version))
             .filter(users::disabled_at.is_null())
             .filter(users::password_grant_disabled_at.is_null());
-        // It answers something: diesel has what only counts rows prepared anew by SQLite each time.
+        // Answers something, so that SQLite keeps it prepared, too (`Prepare::prepared`).
         let recorded = diesel::update(unchanged).set(users::last_login_at.eq(Bind($now)));
         recorded.returning(users::password_version).prepared()
     }};

@@ -125,7 +125,7 @@ pub async fn insert(connection: &mut Connection, delivery: &WebhookDelivery) -> 
 
 pub async fn find(connection: &mut Connection, id: Uuid) -> Result<Option<WebhookDelivery>, Error> {
     let row = webhook_deliveries::table.find(Bind(id));
-    Ok(on!(connection, c => row.select(WebhookDelivery::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => row.select(WebhookDelivery::as_select()).get_result(c)).optional()?)
 }
 
 /// Takes what is due for a webhook, at most `limit`, for as long as the lease lasts: nobody else gets it until then. For a

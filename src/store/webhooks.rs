@@ -43,7 +43,7 @@ pub async fn insert(connection: &mut Connection, webhook: &Webhook) -> Result<()
 }
 
 pub async fn find(connection: &mut Connection, name: &str) -> Result<Option<Webhook>, Error> {
-    Ok(on!(connection, c => webhooks::table.filter(webhooks::name.eq(name)).select(Webhook::as_select()).first(c))
+    Ok(on!(connection, c => webhooks::table.filter(webhooks::name.eq(name)).select(Webhook::as_select()).get_result(c))
         .optional()?)
 }
 
@@ -103,5 +103,5 @@ pub async fn delete(connection: &mut Connection, id: Uuid) -> Result<(), Error> 
 }
 
 pub async fn find_by_id(connection: &mut Connection, id: Uuid) -> Result<Option<Webhook>, Error> {
-    Ok(on!(connection, c => webhooks::table.find(Bind(id)).select(Webhook::as_select()).first(c)).optional()?)
+    Ok(on!(connection, c => webhooks::table.find(Bind(id)).select(Webhook::as_select()).get_result(c)).optional()?)
 }

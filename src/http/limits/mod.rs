@@ -101,7 +101,7 @@ struct Counts {
     most_in_flight: usize,
     in_flight: AtomicUsize,
     shed: Seldom,
-    pace: Arc<Pace>,
+    pace: Pace,
 }
 
 /// Why a request is not taken.
@@ -143,7 +143,7 @@ impl Gates {
             most_in_flight: bounds.in_flight,
             in_flight: AtomicUsize::new(0),
             shed: Seldom::default(),
-            pace: Arc::new(Pace::new(bounds.refusals_at_once, bounds.in_flight)),
+            pace: Pace::new(bounds.refusals_at_once, bounds.in_flight),
         }))
     }
 
@@ -223,9 +223,11 @@ pub fn serve(request: &HttpRequest) -> Option<InService> {
 /// Holds an answer back for a moment where too many tell their clients to come back later. Its request is in flight no
 /// longer: others may come in.
 pub async fn pace(answer: &ServiceResponse<impl Sized>) {
+    if !answer.headers().contains_key(RETRY_AFTER) {
+        return;
+    }
     let request = answer.request();
-    let paced = if answer.headers().contains_key(RETRY_AFTER) { request.app_data::<Gates>() } else { None };
-    let Some(_held) = paced.and_then(|gates| gates.0.pace.hold()) else { return };
+    let Some(_held) = request.app_data::<Gates>().and_then(|gates| gates.0.pace.hold()) else { return };
     let _in_service = serve(request);
     request.extensions_mut().remove::<Begun>();
     tokio::time::sleep(pace::MOMENT).await;

@@ -4,10 +4,11 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// So many answers a second are given at once where nothing else is wanted, and as many together after a pause: all of a
 /// crowd that comes at the same time. It is some hundredths of one processor.
@@ -18,23 +19,16 @@ pub const MOMENT: Duration = Duration::from_millis(75);
 
 pub struct Pace {
     at_once: DefaultDirectRateLimiter,
-    most: usize,
-    holding: AtomicUsize,
+    /// A permit for each answer that may be held besides.
+    room: Arc<Semaphore>,
     held: AtomicU64,
 }
-
-/// An answer that is held back, until this is dropped.
-pub struct Held(Arc<Pace>);
 
 impl Pace {
     /// `at_once` go at once each second. `most` are held at a time: those beyond go at once, too, since each takes memory.
     pub fn new(at_once: NonZeroU32, most: usize) -> Self {
-        Self {
-            at_once: RateLimiter::direct(Quota::per_second(at_once)),
-            most,
-            holding: AtomicUsize::new(0),
-            held: AtomicU64::new(0),
-        }
+        let room = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Self { at_once: RateLimiter::direct(Quota::per_second(at_once)), room, held: AtomicU64::new(0) }
     }
 
     /// Those held back since the start.
@@ -42,24 +36,14 @@ impl Pace {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Whether the next answer is to be held back, for a [`MOMENT`]: `None` if it may go.
-    pub fn hold(self: &Arc<Self>) -> Option<Held> {
+    /// Whether the next answer is to be held back, for a [`MOMENT`] and with what this gives: `None` if it may go.
+    pub fn hold(&self) -> Option<OwnedSemaphorePermit> {
         if self.at_once.check().is_ok() {
             return None;
         }
-        let before = self.holding.fetch_add(1, Ordering::AcqRel);
-        let held = Held(Arc::clone(self));
-        if before >= self.most {
-            return None;
-        }
+        let held = Arc::clone(&self.room).try_acquire_owned().ok()?;
         self.held.fetch_add(1, Ordering::Relaxed);
         Some(held)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.holding.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -68,14 +52,14 @@ mod tests {
     use super::*;
 
     /// Uses up what may go at once: at most so many calls, though some come back meanwhile.
-    fn used_up(pace: &Arc<Pace>) -> Held {
+    fn used_up(pace: &Pace) -> OwnedSemaphorePermit {
         let held = (0..1_000_000).find_map(|_| pace.hold());
         held.expect("a million in less than 1,000 seconds")
     }
 
     #[test]
     fn a_crowd_is_answered_at_once_and_who_goes_on_is_held_back() {
-        let pace = Arc::new(Pace::new(AT_ONCE, 10));
+        let pace = Pace::new(AT_ONCE, 10);
         for number in 0..AT_ONCE.get() {
             assert!(pace.hold().is_none(), "{number}");
         }
@@ -85,14 +69,14 @@ mod tests {
 
     #[test]
     fn no_more_are_held_at_a_time_than_fit() {
-        let pace = Arc::new(Pace::new(AT_ONCE, 2));
+        let pace = Pace::new(AT_ONCE, 2);
         let both = [used_up(&pace), used_up(&pace)];
         for _ in 0..100 {
             assert!(pace.hold().is_none());
         }
-        assert_eq!(pace.holding.load(Ordering::Relaxed), 2);
+        assert_eq!(pace.room.available_permits(), 0);
         drop(both);
-        assert_eq!(pace.holding.load(Ordering::Relaxed), 0);
+        assert_eq!(pace.room.available_permits(), 2);
         let _again = used_up(&pace);
     }
 }

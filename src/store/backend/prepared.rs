@@ -13,6 +13,9 @@ pub struct Prepared<S>(S);
 pub trait Prepare: Sized {
     /// Keeps the statement prepared on its connection, found again by its text. Behind a pooler that gives each transaction
     /// another connection nothing is kept.
+    ///
+    /// diesel's own `execute`, on a connection of SQLite that is used directly, does not come to know of it: it takes the
+    /// statement by reference. An UPDATE that is run so has to answer something.
     fn prepared(self) -> Prepared<Self> {
         Prepared(self)
     }
