@@ -130,8 +130,8 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let Answer(status, error, description, retry_after) = self.answer();
-        if matches!(self, Self::Refused(_) | Self::OAuth(oauth::Error::Busy { .. })) {
-            // Said by who refuses, `limits` or the hashing threads, for many at once.
+        if matches!(self, Self::Refused(_) | Self::OAuth(oauth::Error::Busy { .. } | oauth::Error::Throttled { .. })) {
+            // Said by who refuses, `limits`, the hashing threads or the brake on logins, for many at once.
         } else if status.is_server_error() {
             tracing::error!(reason = %self, status = status.as_u16(), "request failed");
         } else {

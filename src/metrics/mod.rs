@@ -55,6 +55,8 @@ pub struct Metrics {
     pub refresh_retries: Counter,
     /// Used refresh tokens that came back too late, and ended their grant.
     pub refresh_reuses: Counter,
+    /// Passwords that were not looked at: too many attempts under the name or from the address.
+    pub logins_throttled: Seldom,
     /// How long requests took, by route and class of status.
     pub requests: Requests,
     /// What each listener bears, and what it has refused.
@@ -71,6 +73,7 @@ impl Metrics {
             introspections: CounterTable::new(&[OTHER], INTROSPECTIONS),
             refresh_retries: Counter::default(),
             refresh_reuses: Counter::default(),
+            logins_throttled: Seldom::default(),
             requests: Requests::default(),
             loads: Loads::default(),
             certificate_not_after: Arc::default(),

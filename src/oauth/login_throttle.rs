@@ -109,7 +109,7 @@ impl Provider {
         let concerned = |key: &Vec<u8>| slots.iter().any(|slot| slot.key == *key);
         let ends = presented.blocked.iter().filter(|(key, _)| concerned(key)).map(|(_, end)| *end);
         if let Some(end) = ends.max() {
-            return Err(Error::Throttled { retry_after: end - now });
+            return Err(self.throttled(end - now));
         }
         let taken = login_throttles::take(&self.store, &slots, &pace).await?;
         if taken.len() < slots.len() {
@@ -117,11 +117,19 @@ impl Provider {
             self.give_slots_back(&taken).await?;
             let keys = slots.into_iter().map(|slot| slot.key).collect();
             let end = login_throttles::blocked_until(&mut self.store.reading().await?, keys, now).await?;
-            return Err(Error::Throttled { retry_after: end.unwrap_or(now) - now });
+            return Err(self.throttled(end.unwrap_or(now) - now));
         }
         let of_pair = taken.iter().find(|slot| slot.key == counters.pair).map_or(0, |slot| slot.attempts);
         let blocks = taken.iter().any(|slot| slot.blocks(&pace));
         Ok(Attempt { taken, of_pair, blocks })
+    }
+
+    /// One that is not looked at. An attack sends thousands a second: the log has how many there were, now and then.
+    fn throttled(&self, retry_after: Duration) -> Error {
+        self.metrics.logins_throttled.count(|count| {
+            tracing::warn!(count, "logins answered 429: too many attempts under a name or from an address");
+        });
+        Error::Throttled { retry_after }
     }
 
     pub(super) async fn give_slots_back(&self, taken: &[Taken]) -> Result<(), Error> {

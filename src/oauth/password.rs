@@ -102,17 +102,14 @@ impl Provider {
             let approved = async |connection: &mut Connection| -> Result<(), NotAdded> {
                 let details = json!({ "user_id": user.id, "grant_id": grant.id });
                 let event = self.login_event(("login.success", now), (Some(client), Some(user)), details, origin);
-                if !logins::insert(connection, user, &grant, &event).await? {
-                    return Err(NotAdded::Changed);
-                }
-                login.remember(connection, now).await?;
                 let limit = client.grant_limit.unwrap_or(settings.grant_limit);
-                // Afterwards: from the insertion on, no revocation of the block passes this grant by.
                 let counter = login.counter_of_known();
-                let Aftermath { is_revoked, evicted } = logins::follow_up(connection, (&grant, limit), counter).await?;
+                let added = logins::insert(connection, user, (&grant, limit), &event, counter).await?;
+                let Aftermath { is_revoked, evicted } = added.ok_or(NotAdded::Changed)?;
                 if is_revoked {
                     return Err(NotAdded::Index);
                 }
+                login.remember(connection, now).await?;
                 if !evicted.is_empty() {
                     self.record_evicted(connection, (client, user), (&grant, limit, evicted), (settings, origin))
                         .await?;

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use futures_util::future::{join3, try_join, try_join3};
+use futures_util::future::{join, join3, try_join};
 use uuid::Uuid;
 
 use super::audit_events::AuditEvent;
@@ -70,41 +70,6 @@ pub async fn look_up(
     Ok(Presented { user, known_since, blocked })
 }
 
-/// Writes a login: that the user logged in, the grant, the event. Answers `false` where the user is not as it was when the
-/// password was checked ([`users::record_login`](super::users::record_login)); the transaction is to be undone then.
-pub async fn insert(
-    connection: &mut Connection,
-    user: &User,
-    grant: &Grant,
-    event: &AuditEvent,
-) -> Result<bool, Error> {
-    let login = recorded_login!(user, grant.created_at);
-    let added = diesel::insert_into(grants::table).values(grant.clone()).prepared();
-    let event = diesel::insert_into(audit_events::table).values(event.clone()).prepared();
-    let recorded = match connection {
-        Connection::Postgres(object) => {
-            let shared: &diesel_async::AsyncPgConnection = object;
-            let (mut first, mut second, mut third) = (shared, shared, shared);
-            let sent = (login.get_results::<i64>(&mut first), added.execute(&mut second), event.execute(&mut third));
-            let (recorded, added, event) = join3(sent.0, sent.1, sent.2).await;
-            // That the user is gone is told by the grant; the others then only fail with it.
-            added?;
-            event?;
-            recorded?
-        }
-        Connection::Sqlite(object) => {
-            let visit = move |c: &mut SqliteConnection| {
-                let recorded = diesel::RunQueryDsl::get_results::<i64>(login, c)?;
-                diesel::RunQueryDsl::execute(added, c)?;
-                diesel::RunQueryDsl::execute(event, c)?;
-                Ok(recorded)
-            };
-            object.spawn_blocking(visit).await?
-        }
-    };
-    Ok(!recorded.is_empty())
-}
-
 /// What is found once a grant is there, and its user's row locked.
 pub struct Aftermath {
     /// Whether its place in the status lists was revoked before it came: a revocation that comes later finds it.
@@ -113,43 +78,66 @@ pub struct Aftermath {
     pub evicted: Vec<(Uuid, i64, i64)>,
 }
 
-/// Ends what a login that was [inserted](insert) ends: the oldest grants of its user and client beyond `limit`, and, where
-/// one is named, the counter of its pair. Of that counter only now: the row of the user is locked before it.
-pub async fn follow_up(
+/// Writes a login: that the user logged in, the grant, the event; and ends what it ends: the oldest grants of its user and
+/// client beyond `limit`, and, where one is named, the counter of its pair. Answers `None` where the user is not as it was
+/// when the password was checked ([`users::record_login`](super::users::record_login)); the transaction is to be undone then.
+///
+/// The order matters, and is that in which they are polled here. The user's row is locked first, so that logins of one user
+/// find each other's grants and counters; and whether the place is revoked is asked when the grant is there, so that no
+/// revocation passes it by.
+pub async fn insert(
     connection: &mut Connection,
+    user: &User,
     (grant, limit): (&Grant, i64),
+    event: &AuditEvent,
     counter: Option<&[u8]>,
-) -> Result<Aftermath, Error> {
+) -> Result<Option<Aftermath>, Error> {
+    let login = recorded_login!(user, grant.created_at);
+    let added = diesel::insert_into(grants::table).values(grant.clone()).prepared();
+    let event = diesel::insert_into(audit_events::table).values(event.clone()).prepared();
     let revocation = revocation_of!(grant.status_list_id, grant.status_index);
     let evicted = eviction!(grant, limit);
     let counter = counter.map(|key| diesel::delete(login_throttles::table.find(key.to_vec())));
-    let (revocation, evicted) = match connection {
+    let (recorded, revocation, evicted) = match connection {
         Connection::Postgres(object) => {
             let shared: &diesel_async::AsyncPgConnection = object;
-            let (mut first, mut second, mut third) = (shared, shared, shared);
+            let [mut first, mut second, mut third, mut fourth, mut fifth, mut sixth] = [shared; 6];
             let counter = async {
                 match counter {
-                    Some(counter) => counter.execute(&mut third).await,
+                    Some(counter) => counter.execute(&mut sixth).await,
                     None => Ok(0),
                 }
             };
-            let sent = (revocation.get_result::<Option<DateTime<Utc>>>(&mut first), evicted.get_results(&mut second));
-            let (revocation, evicted, _) = try_join3(sent.0, sent.1, counter).await?;
-            (revocation, evicted)
+            let written =
+                join3(login.get_results::<i64>(&mut first), added.execute(&mut second), event.execute(&mut third));
+            let ended = join3(
+                revocation.get_result::<Option<DateTime<Utc>>>(&mut fourth),
+                evicted.get_results(&mut fifth),
+                counter,
+            );
+            let ((recorded, added, event), (revocation, evicted, counter)) = join(written, ended).await;
+            // That the user is gone is told by the grant; the others then only fail with it.
+            added?;
+            event?;
+            counter?;
+            (recorded?, revocation?, evicted?)
         }
         Connection::Sqlite(object) => {
             let visit = move |c: &mut SqliteConnection| {
+                let recorded = diesel::RunQueryDsl::get_results::<i64>(login, c)?;
+                diesel::RunQueryDsl::execute(added, c)?;
+                diesel::RunQueryDsl::execute(event, c)?;
                 let revocation = diesel::RunQueryDsl::get_result::<Option<DateTime<Utc>>>(revocation, c)?;
                 let evicted = diesel::RunQueryDsl::get_results(evicted, c)?;
                 if let Some(counter) = counter {
                     diesel::RunQueryDsl::execute(counter, c)?;
                 }
-                Ok((revocation, evicted))
+                Ok((recorded, revocation, evicted))
             };
             object.spawn_blocking(visit).await?
         }
     };
-    Ok(Aftermath { is_revoked: revocation.is_some(), evicted })
+    Ok((!recorded.is_empty()).then_some(Aftermath { is_revoked: revocation.is_some(), evicted }))
 }
 
 /// Begins the counter of a pair anew.

@@ -3,29 +3,57 @@
 use futures_util::future::join_all;
 
 use crate::support::app::{API, Answer, Backend, block_on};
-use crate::support::recorded::Program;
+use crate::support::recorded::{Program, Serving};
+
+/// With a client that anybody may use for the password grant.
+fn program() -> Program {
+    let program = Program::new(Backend::Sqlite).expect("SQLite is always there");
+    let server = ["resource-server", "create", API, "--scope", "read"];
+    let client =
+        ["client", "create", "erp", "--grant-type", "password", "--audience", API, "--scope", "read", "--public"];
+    for created in [program.run("", &server), program.run("", &client)] {
+        assert_eq!(created.status, 0, "{}", created.stderr);
+    }
+    program
+}
+
+async fn log_in(serving: &Serving) -> u16 {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let form = [("grant_type", "password"), ("client_id", "erp"), ("username", "nobody"), ("password", "x")];
+    Answer::of(http.post(format!("{}/oauth2/token", serving.base)).form(&form)).await.status
+}
+
+#[track_caller]
+fn assert_lines(log: &str, what: &str, number: usize) {
+    assert_eq!(log.lines().filter(|line| line.contains(what)).count(), number, "{what}: {log}");
+}
 
 #[test]
 fn logins_that_find_no_place_are_one_line_and_not_an_error_each() {
-    let program = Program::new(Backend::Sqlite).expect("SQLite is always there");
-    let program = program.with("SIGNET_PASSWORD_WORKERS", "1").with("SIGNET_PASSWORD_QUEUE", "0");
-    let created = program.run("", &["resource-server", "create", API, "--scope", "read"]);
-    assert_eq!(created.status, 0, "{}", created.stderr);
-    let client =
-        ["client", "create", "erp", "--grant-type", "password", "--audience", API, "--scope", "read", "--public"];
-    let created = program.run("", &client);
-    assert_eq!(created.status, 0, "{}", created.stderr);
+    let program = program().with("SIGNET_PASSWORD_WORKERS", "1").with("SIGNET_PASSWORD_QUEUE", "0");
     let serving = program.serve();
-    let refused = block_on(async {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let form = [("grant_type", "password"), ("client_id", "erp"), ("username", "nobody"), ("password", "x")];
-        let log_in = || Answer::of(http.post(format!("{}/oauth2/token", serving.base)).form(&form));
-        let answers = join_all((0..40).map(|_| log_in())).await;
-        answers.iter().filter(|answer| answer.status == 503).count()
-    });
-    let log = serving.log();
-    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    let statuses = block_on(join_all((0..40).map(|_| log_in(&serving))));
+    let refused = statuses.iter().filter(|status| **status == 503).count();
     assert!(refused >= 10, "{refused} of 40 logins at once were refused, with one thread and no queue");
-    assert_eq!(lines("answered busy: every place before the hashing threads is taken"), 1, "{log}");
-    assert_eq!(lines(r#""level":"ERROR""#), 0, "{log}");
+    let log = serving.log();
+    assert_lines(&log, "answered busy: every place before the hashing threads is taken", 1);
+    assert_lines(&log, r#""level":"ERROR""#, 0);
+}
+
+#[test]
+fn wrong_passwords_are_a_line_each_and_those_that_are_not_looked_at_one_together() {
+    let program = program();
+    let serving = program.serve();
+    let mut statuses = Vec::new();
+    block_on(async {
+        for _ in 0..30 {
+            statuses.push(log_in(&serving).await);
+        }
+    });
+    assert_eq!(statuses, [[400; 10].as_slice(), &[429; 20]].concat());
+    let log = serving.log();
+    assert_lines(&log, "login refused", 10);
+    // Of refusals, too: those of the first ten.
+    assert_lines(&log, "request refused", 10);
+    assert_lines(&log, "logins answered 429: too many attempts", 1);
 }

@@ -79,13 +79,19 @@ on_both! {
         let administration = Administration::of(&app).await;
         app.log_in().await;
         app.log_in().await;
-        app.token(&[("grant_type", "password"), ("username", "alice"), ("password", "wrong")]).await;
+        let wrong = [("grant_type", "password"), ("username", "alice"), ("password", "wrong")];
+        app.token(&wrong).await.refused(400, "invalid_grant");
+        change(&app, SettingsChange { login_limit_per_known_pair: Some(1), ..SettingsChange::default() }).await;
+        app.token(&wrong).await.refused(400, "invalid_grant");
+        app.token(&wrong).await.refused(429, "temporarily_unavailable");
+        app.token(&wrong).await.refused(429, "temporarily_unavailable");
         let reader = administration.with_token(&app.administrator("admin:read").await);
         let metrics = reader.get("/metrics").await;
         assert_eq!((metrics.status, metrics.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));
         for line in [
             "signet_password_grant_logins_total{client_id=\"erp\",outcome=\"success\"} 2",
-            "signet_password_grant_logins_total{client_id=\"erp\",outcome=\"failure\"} 1",
+            "signet_password_grant_logins_total{client_id=\"erp\",outcome=\"failure\"} 4",
+            "signet_logins_throttled_total 2",
             "signet_password_queue_waiting 0",
         ] {
             assert!(metrics.text.lines().any(|found| found == line), "{line}: {}", metrics.text);

@@ -12,6 +12,7 @@ use signet::store::revisions::{Topic, bump};
 use signet::store::{Connection, Database, Store};
 
 use crate::support::app::{Backend, Variant, block_on, run};
+use crate::support::sql;
 
 #[derive(diesel::QueryableByName)]
 struct Row {
@@ -159,6 +160,41 @@ fn what_runs_for_each_request_is_prepared_once_by_sqlite_too_and_goes_through_no
             assert!(plan.iter().all(|step| !step.detail.starts_with("SCAN ")), "{query}");
             // Whether an index is revoked is not looked for among all that begin before it.
             assert!(plan.iter().all(|step| !step.detail.contains("first_index<")), "{query}");
+        }
+    });
+}
+
+/// PostgreSQL notes in `noted` when a grant is added, and when it is asked for a revocation.
+const NOTING: &str = "
+    CREATE TABLE noted (number bigserial, what text);
+    CREATE FUNCTION note_grant() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO noted (what) VALUES ('added'); RETURN NEW; END $$;
+    CREATE TRIGGER noting BEFORE INSERT ON grants FOR EACH ROW EXECUTE FUNCTION note_grant();
+    CREATE FUNCTION note_question() RETURNS boolean VOLATILE LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO noted (what) VALUES ('asked'); RETURN true; END $$;
+    ALTER TABLE revocations RENAME TO all_revocations;
+    CREATE VIEW revocations AS SELECT * FROM all_revocations WHERE note_question() OFFSET 0";
+
+#[test]
+fn whether_its_index_is_revoked_is_asked_when_a_grant_is_there_whatever_is_prepared_already() {
+    run(Backend::Postgres, |app| async move {
+        // One, for a question to go through.
+        let revoked = app.log_in().await;
+        assert_eq!(app.post("/oauth2/revoke", &[("token", revoked.refresh())]).await.status, 200);
+        let own = app.token(&[("grant_type", "client_credentials")]).await.tokens();
+        sql::execute(&app.config.database_url, NOTING).await.unwrap();
+        // Of an instance with one connection, which has the question prepared and no statement of a login.
+        let one = app.variant(Variant { settings: &[("SIGNET_DATABASE_POOL_SIZE", "1")], ..Variant::default() }).await;
+        assert_eq!(one.introspect(&own.access_token).await["active"], true);
+        for _ in 0..2 {
+            sql::execute(&app.config.database_url, "TRUNCATE noted RESTART IDENTITY").await.unwrap();
+            one.log_in().await;
+            let noted = sql::dump(&app.config.database_url).await;
+            let noted: Vec<_> = noted.iter().filter(|line| line.starts_with("noted")).collect();
+            assert!(
+                matches!(noted[..], [first, second] if first.contains("added") && second.contains("asked")),
+                "{noted:?}"
+            );
         }
     });
 }

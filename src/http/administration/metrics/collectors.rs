@@ -121,7 +121,9 @@ fn password_grant(snapshot: &Snapshot, encoder: &mut Encoder<'_>) -> Result {
             .map(|(outcome, count)| ([("client_id", client_id.as_str()), ("outcome", outcome)], count))
     });
     let name = ("signet_password_grant_logins", "Logins by the password grant, by client and outcome.");
-    encoder.counters(name, series)
+    encoder.counters(name, series)?;
+    let name = ("signet_logins_throttled", "Logins answered 429: too many attempts under a name or from an address.");
+    encoder.counters(name, [([], snapshot.provider.metrics.logins_throttled.total())])
 }
 
 fn refreshes(snapshot: &Snapshot, encoder: &mut Encoder<'_>) -> Result {
