@@ -22,8 +22,9 @@ use crate::processors;
 /// Until the next attempt after an answer that does not say.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(2);
-/// From one refresh, or fetch of the key set, to the next.
-const PAUSE: Duration = Duration::from_millis(20);
+/// From one refresh, or fetch of the key set, to the next: often enough for a p99, and too seldom to take the processors
+/// from hashing.
+const PAUSE: Duration = Duration::from_millis(100);
 const REFUSED_IN_TIME: Duration = Duration::from_millis(100);
 const SERVED_IN_TIME: Duration = Duration::from_millis(50);
 const RESIDENT_TARGET_MIB: f64 = 40.0;

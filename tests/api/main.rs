@@ -45,6 +45,7 @@ mod login_fences;
 mod login_throttle;
 mod master_key;
 mod metrics;
+mod metrics_documents;
 mod migrations;
 mod outage;
 mod own_password;
