@@ -83,7 +83,8 @@ impl Provider {
             }
             (_, user) => {
                 let why = failure.unwrap_or(LoginFailure::Password);
-                tracing::info!(address = ?origin.address, why = why.as_str(), "login refused");
+                let address = origin.address.map(tracing::field::display);
+                tracing::info!(address, why = why.as_str(), "login refused");
                 self.record_failed_login((client, user.as_ref()), (&attempt, why), origin).await?;
                 Err(Error::InvalidGrant(GrantRefusal::Credentials))
             }

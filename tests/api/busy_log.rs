@@ -53,6 +53,8 @@ fn wrong_passwords_are_a_line_each_and_those_that_are_not_looked_at_one_together
     assert_eq!(statuses, [[400; 10].as_slice(), &[429; 20]].concat());
     let log = serving.log();
     assert_lines(&log, "login refused", 10);
+    // As fail2ban and its like look for it.
+    assert_lines(&log, r#""address":"127.0.0.1""#, 10);
     // Of refusals, too: those of the first ten.
     assert_lines(&log, "request refused", 10);
     assert_lines(&log, "logins answered 429: too many attempts", 1);
