@@ -116,11 +116,14 @@ pub async fn insert(
                 counter,
             );
             let ((recorded, added, event), (revocation, evicted, counter)) = join(written, ended).await;
-            // That the user is gone is told by the grant; the others then only fail with it.
+            // In the order in which they ran: the first to fail says why, such as that the user is gone, and the others only
+            // that the transaction has failed.
+            let recorded = recorded?;
             added?;
             event?;
+            let (revocation, evicted) = (revocation?, evicted?);
             counter?;
-            (recorded?, revocation?, evicted?)
+            (recorded, revocation, evicted)
         }
         Connection::Sqlite(object) => {
             let visit = move |c: &mut SqliteConnection| {

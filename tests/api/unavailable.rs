@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::support::app::{App, Backend, block_on, run};
+use crate::support::app::{App, Backend, PASSWORD, block_on, run};
 use crate::support::cluster::Cluster;
 
 #[test]
@@ -42,9 +42,12 @@ fn a_lock_that_is_not_let_go_is_a_503_on_postgres() {
         let signet::config::DatabaseUrl::Postgres(url) = &app.config.database_url else { panic!("PostgreSQL") };
         let (client, io) = tokio_postgres::connect(url.expose(), tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(io);
-        client.batch_execute("BEGIN; SELECT * FROM grants FOR UPDATE").await.unwrap();
+        client.batch_execute("BEGIN; SELECT * FROM grants FOR UPDATE; SELECT * FROM users FOR UPDATE").await.unwrap();
         let revocation = [("token", tokens.refresh())];
-        let (refreshed, revoked) = tokio::join!(app.refresh(tokens.refresh()), app.post("/oauth2/revoke", &revocation));
+        let login = [("grant_type", "password"), ("username", "alice"), ("password", PASSWORD)];
+        let (refreshed, revoked, logged_in) =
+            tokio::join!(app.refresh(tokens.refresh()), app.post("/oauth2/revoke", &revocation), app.token(&login));
+        logged_in.refused(503, "temporarily_unavailable");
         refreshed.refused(503, "temporarily_unavailable");
         revoked.refused(503, "temporarily_unavailable");
         client.batch_execute("ROLLBACK").await.unwrap();
@@ -61,7 +64,10 @@ fn a_lock_that_is_not_let_go_is_a_503_on_sqlite() {
         let mut other = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
         other.batch_execute("BEGIN IMMEDIATE").unwrap();
         let revocation = [("token", tokens.refresh())];
-        let (refreshed, revoked) = tokio::join!(app.refresh(tokens.refresh()), app.post("/oauth2/revoke", &revocation));
+        let login = [("grant_type", "password"), ("username", "alice"), ("password", PASSWORD)];
+        let (refreshed, revoked, logged_in) =
+            tokio::join!(app.refresh(tokens.refresh()), app.post("/oauth2/revoke", &revocation), app.token(&login));
+        logged_in.refused(503, "temporarily_unavailable");
         refreshed.refused(503, "temporarily_unavailable");
         revoked.refused(503, "temporarily_unavailable");
         other.batch_execute("ROLLBACK").unwrap();
