@@ -17,8 +17,11 @@ fn program() -> Program {
     program
 }
 
-async fn log_in(serving: &Serving) -> u16 {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+async fn log_in(http: &reqwest::Client, serving: &Serving) -> u16 {
     let form = [("grant_type", "password"), ("client_id", "erp"), ("username", "nobody"), ("password", "x")];
     Answer::of(http.post(format!("{}/oauth2/token", serving.base)).form(&form)).await.status
 }
@@ -32,7 +35,10 @@ fn assert_lines(log: &str, what: &str, number: usize) {
 fn logins_that_find_no_place_are_one_line_and_not_an_error_each() {
     let program = program().with("SIGNET_PASSWORD_WORKERS", "1").with("SIGNET_PASSWORD_QUEUE", "0");
     let serving = program.serve();
-    let statuses = block_on(join_all((0..40).map(|_| log_in(&serving))));
+    let statuses = block_on(async {
+        let http = client();
+        join_all((0..40).map(|_| log_in(&http, &serving))).await
+    });
     let refused = statuses.iter().filter(|status| **status == 503).count();
     assert!(refused >= 10, "{refused} of 40 logins at once were refused, with one thread and no queue");
     let log = serving.log();
@@ -46,8 +52,9 @@ fn wrong_passwords_are_a_line_each_and_those_that_are_not_looked_at_one_together
     let serving = program.serve();
     let mut statuses = Vec::new();
     block_on(async {
+        let http = client();
         for _ in 0..30 {
-            statuses.push(log_in(&serving).await);
+            statuses.push(log_in(&http, &serving).await);
         }
     });
     assert_eq!(statuses, [[400; 10].as_slice(), &[429; 20]].concat());
